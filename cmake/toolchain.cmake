@@ -1,0 +1,33 @@
+# How every target is compiled. `tandem_compile` is linked by each library of ours and by nothing else.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(tandem_compile INTERFACE)
+target_include_directories(tandem_compile INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(tandem_compile INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
+  -Wno-psabi             # kernels/cpu/vec.h passes wide vectors, always inlined
+  -Wno-missing-field-initializers  # designated initialisers leave defaults out on purpose
+  -ffp-contract=off      # contraction is explicit: std::fma where we mean it (DESIGN 3.4)
+  -fno-math-errno)
+if(TANDEM_SANITIZE)
+  add_compile_options(-fsanitize=${TANDEM_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${TANDEM_SANITIZE})
+  if(TANDEM_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

@@ -1,0 +1,37 @@
+#pragma once
+// Buffer owns one allocation on one device: 64-byte aligned, zero-filled, move-only. On the CPU large
+// buffers are page-aligned anonymous memory (untouched pages cost nothing; huge pages are asked for).
+// The only place in the tree that allocates device memory. Throws DeviceError when there is none.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/core/device.h"
+
+namespace tandem {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Device device, int64_t size_bytes);
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer();
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  int64_t size_bytes() const { return size_bytes_; }
+  Device device() const { return device_; }
+  bool empty() const { return size_bytes_ == 0; }
+
+ private:
+  void Release() noexcept;
+
+  std::byte* data_ = nullptr;
+  int64_t size_bytes_ = 0;
+  Device device_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,19 @@
+#pragma once
+// What every op needs besides its operands: where it runs, on which threads, with which instructions,
+// and scratch memory. Owned by the runner or the trainer; used by one thread at a time.
+
+#include "kernels/core/device.h"
+#include "kernels/core/instruction_set.h"
+#include "kernels/core/thread_pool.h"
+#include "kernels/core/workspace.h"
+
+namespace tandem {
+
+struct Context {
+  ThreadPool& pool;
+  InstructionSet isa = BestInstructionSet();
+  Device device = kCpuDevice;
+  Workspace& workspace;  // scratch of the op that is running; ops release what they took
+};
+
+}  // namespace tandem

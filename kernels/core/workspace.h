@@ -1,0 +1,52 @@
+#pragma once
+// Scratch memory as a stack: an op opens a WorkspaceScope, takes 64-byte aligned pieces, and the scope
+// gives them back. The memory grows to the largest need seen and is then reused: no allocation in a
+// steady state. One thread (the caller of ops) takes; worker threads may use what was taken.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/core/buffer.h"
+#include "kernels/core/check.h"
+
+namespace tandem {
+
+class Workspace {
+ public:
+  Workspace() = default;
+  int64_t size_bytes() const;  // held now, over all blocks
+
+ private:
+  friend class WorkspaceScope;
+  struct Block {
+    Buffer buffer;
+    int64_t used_bytes = 0;
+  };
+  std::byte* Take(int64_t size_bytes);
+
+  std::vector<Block> blocks_;  // a piece never spans two; earlier blocks never move
+  size_t current_ = 0;         // blocks_[current_] is being filled
+};
+
+class WorkspaceScope {
+ public:
+  explicit WorkspaceScope(Workspace& workspace);
+  ~WorkspaceScope();
+  WorkspaceScope(const WorkspaceScope&) = delete;
+  WorkspaceScope& operator=(const WorkspaceScope&) = delete;
+
+  // `count` uninitialised elements; valid until the scope ends.
+  template <typename T>
+  T* Take(int64_t count) {
+    CHECK(count >= 0, count);
+    return reinterpret_cast<T*>(workspace_.Take(count * static_cast<int64_t>(sizeof(T))));
+  }
+
+ private:
+  Workspace& workspace_;
+  size_t saved_block_;
+  int64_t saved_used_bytes_;
+};
+
+}  // namespace tandem

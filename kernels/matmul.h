@@ -1,0 +1,96 @@
+#pragma once
+// Matmul: y[t, n] (=, +=) sum over k of x[t, k] * w[n, k] (+ bias[n]), with weights packed once.
+//
+// The arithmetic of one y element depends on its row of x, its row of w and the instruction set only:
+// k ascends into one fp32 accumulator (bf16: pairs, fma(odd) then fma(even); int8: exact integers,
+// then one fp32 scaling), then bias, then the addition to y. Rows and columns may be tiled and split
+// among threads freely: the bits do not change (DESIGN 3.1).
+//
+//   weights   x dtype   computes
+//   f32       f32       f32
+//   f16       f32       weights widened to f32 (storage only on the CPU)
+//   bf16      bf16      bf16 products, f32 sums
+//   i8        i8        i32 sums; y = sum * x_scale[t] * w_scale[n]
+
+#include <cstdint>
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace tandem {
+
+// Owns a weight matrix [n, k] in the layout its device and dtype read fastest. Movable, not copyable.
+// Any thread may read; the trainer's optimiser is the only writer, while no step runs.
+//
+// CPU layout: panels of 64 rows of w (columns of the product). Inside a panel k ascends in groups of
+// 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is padded to 64 and k to
+// the group with zeros.
+class PackedMatrix {
+ public:
+  static constexpr int64_t kPanel = 64;
+
+  PackedMatrix() = default;
+
+  int64_t n() const { return n_; }  // outputs
+  int64_t k() const { return k_; }  // inputs
+  DType dtype() const { return dtype_; }
+  // What Matmul wants x to be.
+  DType input_dtype() const { return dtype_ == DType::kF16 ? DType::kF32 : dtype_; }
+  int64_t size_bytes() const {
+    return data_.size_bytes() + scales_.size_bytes() + sums_.size_bytes();
+  }
+  bool empty() const { return data_.empty(); }
+
+  const std::byte* data() const { return data_.data(); }
+  std::byte* data() { return data_.data(); }
+  int64_t padded_n() const { return (n_ + kPanel - 1) / kPanel * kPanel; }
+  int64_t group() const { return dtype_ == DType::kBf16 ? 2 : dtype_ == DType::kI8 ? 4 : 1; }
+  int64_t padded_k() const { return (k_ + group() - 1) / group() * group(); }
+  int64_t panel_bytes() const { return padded_k() * kPanel * SizeOf(dtype_); }
+  // i8 only: scale of each output, f32 [padded_n], and the sum of its k quantised weights, i32
+  // [padded_n] (for kernels that multiply unsigned by signed).
+  const float* scales() const { return reinterpret_cast<const float*>(scales_.data()); }
+  const int32_t* sums() const { return reinterpret_cast<const int32_t*>(sums_.data()); }
+
+ private:
+  friend PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device);
+  friend void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed);
+
+  int64_t n_ = 0;
+  int64_t k_ = 0;
+  DType dtype_ = DType::kF32;
+  Buffer data_;
+  Buffer scales_;
+  Buffer sums_;
+};
+
+// A zero matrix of the packed form. dtype: f32, f16, bf16 or i8.
+PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device = kCpuDevice);
+
+// Packs `w` [rows, k] (f32, bf16 or f16) as rows first_row.. of `packed`, converting (round to nearest
+// even; i8: symmetric per row, scale = max|w| / 127, round half to even; an all-zero row gets scale 0).
+void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed);
+
+// PackRows of a whole matrix.
+PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype);
+
+// The weights as the arithmetic sees them: rows [first_row, first_row + out.dim(0)) as f32 [rows, k].
+void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out);
+
+enum class MatmulOutput : uint8_t {
+  kStore,  // y = x w^T + bias
+  kAdd,    // y += x w^T + bias
+};
+
+struct MatmulArgs {
+  ConstTensorView x;         // [tokens, k], w.input_dtype()
+  ConstTensorView x_scales;  // [tokens], f32; i8 only
+  const PackedMatrix& w;     // [n, k]
+  ConstTensorView bias{};    // [n], f32, or empty
+  TensorView y;              // [tokens, n], f32
+  MatmulOutput output = MatmulOutput::kStore;
+};
+
+void Matmul(Context& context, const MatmulArgs& args);
+
+}  // namespace tandem

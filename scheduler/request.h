@@ -1,0 +1,51 @@
+#pragma once
+// The ask. Immutable and shared between the connection that made it and the engine loop; the progress
+// is a Sequence, which only the engine loop touches.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/runner.h"
+
+namespace tandem {
+
+enum class RequestId : uint64_t {};
+
+using Clock = std::chrono::steady_clock;
+
+struct Request {
+  RequestId id{};
+  std::string trace_id;                // x-request-id; only for logs
+  std::vector<TokenId> prompt;         // at least one token
+  SamplingParams sampling;
+  std::vector<TokenId> eos_ids;        // end the sequence unless sampling.ignore_eos
+  int32_t priority = 0;                // lower runs first
+  std::optional<Clock::time_point> deadline;
+  uint64_t cache_salt = 0;             // tenant's salt: prefixes are shared only under the same one
+};
+
+enum class FinishReason : uint8_t {
+  kStop,       // an end token or a stop token id
+  kLength,     // max_tokens, or the context is full
+  kCancelled,  // by the client, or a closed connection
+  kDeadline,   // the deadline passed
+  kFailed,     // the device failed or logits were not finite: `message` says which
+  kDrained,    // the server stopped before it could finish
+};
+
+// What the engine loop tells the connection. Tokens come in order; exactly one event of an accepted
+// request has `finish` set, and it is the last.
+struct TokenEvent {
+  std::optional<ScoredToken> token;        // absent in an event that only ends or reports the prompt
+  std::vector<ScoredToken> prompt;         // prompt log-probabilities, before the first token, if asked
+  std::optional<FinishReason> finish;
+  std::optional<TokenId> stop_token;       // kStop: which id ended it (not part of the text)
+  std::string message;                     // kFailed
+  int64_t num_cached = 0;                  // prompt tokens taken from the prefix cache
+};
+
+}  // namespace tandem
