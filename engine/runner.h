@@ -31,6 +31,7 @@ struct SequenceStep {
   int64_t count = 0;                 // >= 1
   std::span<const PageId> pages;     // cover positions [0, first + count)
   const SamplingParams* sampling = nullptr;
+  std::span<const TokenId> banned;   // ids that may not be drawn now (end tokens before min_tokens)
   bool sample = false;               // first + count == history.size()
   bool prompt_logprobs = false;      // report log p of history[i + 1] for i in the chunk, i + 1 < num_prompt
 };
