@@ -19,8 +19,8 @@ constexpr double kKvShare = 0.4;
 ModelConfig Adjusted(ModelConfig config, const ModelRunnerOptions& options) {
   if (!options.rope_scaling.empty()) ApplyRopeScaling(options.rope_scaling, config);
   if (options.max_context < 0 || options.max_context > config.rope.max_positions) {
-    throw ConfigError("max-model-len " + std::to_string(options.max_context) +
-                      " is outside 1.." + std::to_string(config.rope.max_positions) +
+    throw ConfigError("max-model-len " + std::to_string(options.max_context) + " is outside 1.." +
+                      std::to_string(config.rope.max_positions) +
                       ", the model's context; --rope-scaling lengthens it");
   }
   if (options.max_context > 0) config.rope.max_positions = options.max_context;
@@ -43,10 +43,10 @@ int64_t PagesOfContext(const ModelConfig& config) {
 int64_t NumPages(const ModelConfig& config, const ModelRunnerOptions& options) {
   const int64_t page_bytes = LayoutOf(config, options).page_bytes();
   const int64_t useful = PagesOfContext(config) * options.max_sequences;
-  const int64_t bytes = options.kv_bytes > 0
-                            ? options.kv_bytes
-                            : static_cast<int64_t>(kKvShare *
-                                                   static_cast<double>(AvailableMemoryBytes()));
+  const int64_t bytes =
+      options.kv_bytes > 0
+          ? options.kv_bytes
+          : static_cast<int64_t>(kKvShare * static_cast<double>(AvailableMemoryBytes()));
   const int64_t pages = std::min(bytes / page_bytes, useful);
   if (pages < 1) {
     throw ConfigError("the KV cache has " + std::to_string(bytes) + " bytes, one page takes " +
@@ -59,8 +59,8 @@ int64_t NumPages(const ModelConfig& config, const ModelRunnerOptions& options) {
 RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& options) {
   if (options.max_sequences < 1 || options.max_step_tokens < options.max_sequences) {
     throw ConfigError("max-num-batched-tokens (" + std::to_string(options.max_step_tokens) +
-                      ") must be at least max-num-seqs (" +
-                      std::to_string(options.max_sequences) + "), which must be at least 1");
+                      ") must be at least max-num-seqs (" + std::to_string(options.max_sequences) +
+                      "), which must be at least 1");
   }
   return {.num_pages = NumPages(config, options),
           .page_tokens = KvLayout::kPageTokens,
@@ -171,9 +171,15 @@ void ModelRunner::CollectWantedRows(const StepBatch& batch) {
   }
 }
 
-SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) const {
+// The row's banned ids go to the end of `banned_`, which has room for them.
+SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
   const SamplingParams& params = *sequence.sampling;
   const auto num_prompt = static_cast<size_t>(sequence.num_prompt);
+  const size_t first_banned = banned_.size();
+  if (static_cast<int64_t>(sequence.history.size()) - sequence.num_prompt < params.min_tokens) {
+    banned_.insert(banned_.end(), sequence.eos_ids.begin(), sequence.eos_ids.end());
+    banned_.insert(banned_.end(), params.stop_token_ids.begin(), params.stop_token_ids.end());
+  }
   return {.temperature = params.temperature,
           .top_k = params.top_k,
           .top_p = params.top_p,
@@ -184,11 +190,38 @@ SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) const {
           .prompt = sequence.history.first(num_prompt),
           .output = sequence.history.subspan(num_prompt),
           .bias = params.logit_bias,
-          .banned = sequence.banned,
+          .banned = std::span(banned_).subspan(first_banned),
           .key = {.seed = params.seed,
                   .choice = params.choice,
                   .position = sequence.history.size(),
                   .purpose = RandomPurpose::kSample}};
+}
+
+// Fills drawn_: a token for each row that draws. Such rows are not contiguous where prompt rows lie
+// between them, so each contiguous stretch is one call.
+void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows,
+                             ConstTensorView logits) {
+  drawn_.assign(rows.size(), -1);
+  banned_.clear();
+  size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
+  for (const WantedRow& row : rows) {
+    const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
+    if (row.next < 0)
+      most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
+  }
+  banned_.reserve(most_banned);
+  for (size_t begin = 0; begin < rows.size();) {
+    size_t end = begin;
+    draws_.clear();
+    while (end < rows.size() && rows[end].next < 0) {
+      draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
+    }
+    if (end > begin) {
+      Sample(context_, logits.Rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)),
+             draws_, std::span(drawn_).subspan(begin, end - begin));
+    }
+    begin = std::max(end, begin + 1);
+  }
 }
 
 // Logits, log-probabilities and draws of at most kLogitRows rows.
@@ -202,22 +235,7 @@ void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> 
   statistics_.resize(rows.size());
   LogSoftmaxStatistics(context_, logits, 1.0f, statistics_);
 
-  // Rows that draw are not contiguous when prompt rows lie between them: Sample row by row runs.
-  drawn_.assign(rows.size(), -1);
-  for (size_t begin = 0; begin < rows.size();) {
-    size_t end = begin;
-    draws_.clear();
-    while (end < rows.size() && rows[end].next < 0) {
-      draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
-    }
-    if (end > begin) {
-      Sample(context_,
-             logits.Rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)), draws_,
-             std::span(drawn_).subspan(begin, end - begin));
-    }
-    begin = std::max(end, begin + 1);
-  }
-
+  DrawTokens(batch, rows, logits);
   for (size_t index = 0; index < rows.size(); ++index) {
     const WantedRow& row = rows[index];
     const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];

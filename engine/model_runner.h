@@ -1,6 +1,7 @@
 #pragma once
-// The real Runner: one model on one device, from a checkpoint directory to drawn tokens. Owns weights,
-// KV pool, threads and activations. Run is called by one thread at a time (the engine loop's).
+// The real Runner: one model on one device, from a checkpoint directory to drawn tokens. Owns
+// weights, KV pool, threads and activations. Run is called by one thread at a time (the engine
+// loop's).
 
 #include <filesystem>
 #include <memory>
@@ -14,15 +15,15 @@
 namespace tandem {
 
 struct ModelRunnerOptions {
-  DType dtype = DType::kF32;         // of the weights: f32, f16, bf16 or i8
-  std::optional<DType> kv_dtype;     // f32 or bf16; absent: f32 for f32 and f16 weights, else bf16
-  int64_t max_context = 0;           // tokens of one sequence; 0: the model's
-  int64_t kv_bytes = 0;              // of the KV pool; 0: sized from the memory that is available
-  int64_t max_sequences = 64;        // in one step
-  int64_t max_step_tokens = 512;     // over all sequences of one step
-  int num_threads = 0;               // 0: all processors this process may use
+  DType dtype = DType::kF32;      // of the weights: f32, f16, bf16 or i8
+  std::optional<DType> kv_dtype;  // f32 or bf16; absent: f32 for f32 and f16 weights, else bf16
+  int64_t max_context = 0;        // tokens of one sequence; 0: the model's
+  int64_t kv_bytes = 0;           // of the KV pool; 0: sized from the memory that is available
+  int64_t max_sequences = 64;     // in one step
+  int64_t max_step_tokens = 512;  // over all sequences of one step
+  int num_threads = 0;            // 0: all processors this process may use
   InstructionSet isa = BestInstructionSet();
-  std::string rope_scaling;          // ApplyRopeScaling's option; empty: as the config says
+  std::string rope_scaling;  // ApplyRopeScaling's option; empty: as the config says
 };
 
 // What the model and its cache take, in bytes. Activations include scratch of the largest step.
@@ -59,7 +60,8 @@ class ModelRunner : public Runner {
 
   void CollectWantedRows(const StepBatch& batch);
   void FinishRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
-  SampleRow DescribeDraw(const SequenceStep& sequence) const;
+  void DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
+  SampleRow DescribeDraw(const SequenceStep& sequence);
 
   const ModelConfig config_;
   const ModelRunnerOptions options_;
@@ -73,12 +75,13 @@ class ModelRunner : public Runner {
 
   // Reused between steps.
   TokenBatch tokens_;
-  Tensor logits_;                    // [kLogitRows, vocab], f32
-  std::vector<WantedRow> wanted_;    // of the current step, in batch order
+  Tensor logits_;                  // [kLogitRows, vocab], f32
+  std::vector<WantedRow> wanted_;  // of the current step, in batch order
   std::vector<int32_t> token_rows_;
   std::vector<RowStatistics> statistics_;
   std::vector<SampleRow> draws_;
   std::vector<int32_t> drawn_;
+  std::vector<int32_t> banned_;  // of the rows that draw, one after another
   std::vector<int32_t> top_ids_;
 };
 

@@ -9,8 +9,8 @@
 namespace tandem {
 
 struct SplitColumnsArgs {
-  ConstTensorView x;                 // [rows, sum of widths], f32
-  std::span<const TensorView> parts; // each [rows, width_i] (further dimensions flattened), f32
+  ConstTensorView x;                  // [rows, sum of widths], f32
+  std::span<const TensorView> parts;  // each [rows, width_i] (further dimensions flattened), f32
 };
 
 void SplitColumns(Context& context, const SplitColumnsArgs& args);

@@ -1,6 +1,6 @@
 #pragma once
-// The tokens of one step as the forward pass reads them: ragged, device-ready, owned by the runner and
-// reused between steps.
+// The tokens of one step as the forward pass reads them: ragged, device-ready, owned by the runner
+// and reused between steps.
 
 #include <cstdint>
 #include <span>
@@ -13,7 +13,8 @@ namespace tandem {
 
 class TokenBatch {
  public:
-  // Lays out the sequences of a step one after another. No allocation once the largest step was seen.
+  // Lays out the sequences of a step one after another. No allocation once the largest step was
+  // seen.
   void Assign(std::span<const SequenceStep> sequences);
 
   int64_t num_tokens() const { return static_cast<int64_t>(token_ids_.size()); }

@@ -30,16 +30,15 @@ ConstTensorView Optional(const Tensor& tensor) {
 int64_t WidestFeedForward(const ModelConfig& config) {
   int64_t widest = 0;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    widest = std::max(widest, config.is_sparse(layer) ? config.moe.intermediate_size
-                                                      : config.intermediate_size);
+    widest = std::max(
+        widest, config.is_sparse(layer) ? config.moe.intermediate_size : config.intermediate_size);
   }
   return widest;
 }
 
 }  // namespace
 
-Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
-                         int64_t max_tokens)
+Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens)
     : config_(config),
       weights_(weights),
       rope_(config.rope),
@@ -97,15 +96,15 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
   const TensorView v = v_.view().Rows(0, tokens);
   const TensorView attended = attended_.view().Rows(0, tokens);
 
-  Norm(context, hidden, weights.norm, normed);         // [tokens, hidden]
+  Norm(context, hidden, weights.norm, normed);  // [tokens, hidden]
   const MatmulInput input = Stage(context, normed);
   Matmul(context, {.x = input.x,
                    .x_scales = input.scales,
                    .w = weights.qkv,
                    .bias = Optional(weights.qkv_bias),
-                   .y = qkv});                         // [tokens, (heads + 2 kv_heads) * head_dim]
+                   .y = qkv});  // [tokens, (heads + 2 kv_heads) * head_dim]
   const std::array parts = {q, k, v};
-  SplitColumns(context, {.x = qkv, .parts = parts});   // [tokens, heads, head_dim] each
+  SplitColumns(context, {.x = qkv, .parts = parts});  // [tokens, heads, head_dim] each
   if (config_.qk_norm) {
     const TensorView q_rows = q.Reshaped({tokens * config_.num_heads, dim});
     const TensorView k_rows = k.Reshaped({tokens * config_.num_kv_heads, dim});
@@ -115,29 +114,27 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
   Rope(context, {.positions = batch.positions(), .table = rope_, .x = q});
   Rope(context, {.positions = batch.positions(), .table = rope_, .x = k});
   KvWrite(context, {.k = k, .v = v, .batch = batch.ragged(), .pool = pool, .layer = layer});
-  Attention(context,
-            {.q = q,
-             .batch = batch.ragged(),
-             .pool = pool,
-             .layer = layer,
-             .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
-             .window = config_.windows[static_cast<size_t>(layer)],
-             .y = attended.Reshaped({tokens, config_.num_heads, dim})});
+  Attention(context, {.q = q,
+                      .batch = batch.ragged(),
+                      .pool = pool,
+                      .layer = layer,
+                      .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                      .window = config_.windows[static_cast<size_t>(layer)],
+                      .y = attended.Reshaped({tokens, config_.num_heads, dim})});
   const MatmulInput mixed = Stage(context, attended);  // [tokens, heads * head_dim]
-  Matmul(context,
-         {.x = mixed.x,
-          .x_scales = mixed.scales,
-          .w = weights.output,
-          .bias = Optional(weights.output_bias),
-          .y = hidden,
-          .output = MatmulOutput::kAdd});              // [tokens, hidden]
+  Matmul(context, {.x = mixed.x,
+                   .x_scales = mixed.scales,
+                   .w = weights.output,
+                   .bias = Optional(weights.output_bias),
+                   .y = hidden,
+                   .output = MatmulOutput::kAdd});  // [tokens, hidden]
 }
 
 void Transformer::FeedForwardBlock(Context& context, int64_t layer) {
   const LayerWeights& weights = weights_.layers[static_cast<size_t>(layer)];
   const TensorView hidden = hidden_.view().Rows(0, num_tokens_);
   const TensorView normed = normed_.view().Rows(0, num_tokens_);
-  Norm(context, hidden, weights.ffn_norm, normed);     // [tokens, hidden]
+  Norm(context, hidden, weights.ffn_norm, normed);  // [tokens, hidden]
   if (weights.moe) {
     MixtureOfExperts(context, *weights.moe, normed);
   } else {
@@ -150,21 +147,19 @@ void Transformer::FeedForward(Context& context, const FeedForwardWeights& weight
   const int64_t tokens = input.x.dim(0), intermediate = weights.down.k();
   const TensorView gate_up = First(gate_up_, {tokens, 2 * intermediate});
   const TensorView activated = First(activated_, {tokens, intermediate});
-  Matmul(context,
-         {.x = input.x,
-          .x_scales = input.scales,
-          .w = weights.gate_up,
-          .bias = Optional(weights.gate_up_bias),
-          .y = gate_up});                                        // [tokens, 2 * intermediate]
-  SiluMul(context, {.gate_up = gate_up, .y = activated});        // [tokens, intermediate]
+  Matmul(context, {.x = input.x,
+                   .x_scales = input.scales,
+                   .w = weights.gate_up,
+                   .bias = Optional(weights.gate_up_bias),
+                   .y = gate_up});                         // [tokens, 2 * intermediate]
+  SiluMul(context, {.gate_up = gate_up, .y = activated});  // [tokens, intermediate]
   const MatmulInput staged = Stage(context, activated);
-  Matmul(context,
-         {.x = staged.x,
-          .x_scales = staged.scales,
-          .w = weights.down,
-          .bias = Optional(weights.down_bias),
-          .y = y,
-          .output = output});                                    // [tokens, hidden]
+  Matmul(context, {.x = staged.x,
+                   .x_scales = staged.scales,
+                   .w = weights.down,
+                   .bias = Optional(weights.down_bias),
+                   .y = y,
+                   .output = output});  // [tokens, hidden]
 }
 
 void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
@@ -181,7 +176,8 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
   };
 
   ConstTensorView routed = normed;
-  if (normed.dtype() != DType::kF32) {  // the router is f32; its input is rounded as the experts' is
+  if (normed.dtype() !=
+      DType::kF32) {  // the router is f32; its input is rounded as the experts' is
     const TensorView widened = floats({tokens, hidden_size});
     Convert(context, {.x = normed, .y = widened});
     routed = widened;
@@ -194,7 +190,7 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
                      .score = moe.score,
                      .renormalise = moe.renormalise,
                      .experts = experts,
-                     .weights = shares});              // [tokens, top_k]
+                     .weights = shares});  // [tokens, top_k]
   const TensorView offsets = ints({moe.num_experts + 1});
   const TensorView row_of = ints({tokens, moe.top_k});
   const TensorView token_of = ints({rows});
@@ -204,14 +200,13 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
                        .row_of = row_of,
                        .token_of = token_of});
 
-  const MatmulInput input = Stage(context, normed);    // [tokens, hidden]
+  const MatmulInput input = Stage(context, normed);  // [tokens, hidden]
   const TensorView gathered = First(expert_input_, {rows, hidden_size});
   GatherRows(context, {.x = input.x, .rows = token_of, .y = gathered});
   ConstTensorView gathered_scales;
   if (!input.scales.empty()) {
     const TensorView scales = First(expert_scales_, {rows, 1});
-    GatherRows(context,
-               {.x = input.scales.Reshaped({tokens, 1}), .rows = token_of, .y = scales});
+    GatherRows(context, {.x = input.scales.Reshaped({tokens, 1}), .rows = token_of, .y = scales});
     gathered_scales = scales.Reshaped({rows});
   }
   // The shared experts read the same staged input, so they run before it is overwritten.
@@ -229,14 +224,14 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
                           .x_scales = gathered_scales,
                           .offsets = offsets,
                           .w = weights.gate_up,
-                          .y = gate_up});              // [rows, 2 * intermediate]
+                          .y = gate_up});  // [rows, 2 * intermediate]
   SiluMul(context, {.gate_up = gate_up, .y = activated});
   const MatmulInput staged = Stage(context, activated);
   MatmulGrouped(context, {.x = staged.x,
                           .x_scales = staged.scales,
                           .offsets = offsets,
                           .w = weights.down,
-                          .y = output});               // [rows, hidden]
+                          .y = output});  // [rows, hidden]
   MoeCombine(context, {.y_rows = output,
                        .row_of = row_of,
                        .weights = shares,
@@ -256,15 +251,12 @@ void Transformer::Logits(Context& context, std::span<const int32_t> rows, Tensor
   Matmul(context, {.x = input.x,
                    .x_scales = input.scales,
                    .w = weights_.output_head(),
-                   .y = logits});                      // [rows, vocab]
+                   .y = logits});  // [rows, vocab]
 }
 
 void Transformer::Norm(Context& context, TensorView x, const Tensor& weight, TensorView y) {
-  RmsNorm(context, {.x = x,
-                    .weight = weight,
-                    .eps = config_.norm_eps,
-                    .cast = config_.norm_cast,
-                    .y = y});
+  RmsNorm(context,
+          {.x = x, .weight = weight, .eps = config_.norm_eps, .cast = config_.norm_cast, .y = y});
 }
 
 Transformer::MatmulInput Transformer::Stage(Context& context, ConstTensorView x) {

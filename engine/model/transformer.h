@@ -2,8 +2,8 @@
 // The forward pass of every architecture in model_config.h, over a ragged batch of tokens. Owns the
 // activations of a step; borrows weights and the KV pool. One thread at a time runs it.
 //
-// The residual stream and all op results are fp32; what enters a matmul is rounded to the dtype that
-// the weights multiply with (f32, bf16, or int8 with a scale for each row).
+// The residual stream and all op results are fp32; what enters a matmul is rounded to the dtype
+// that the weights multiply with (f32, bf16, or int8 with a scale for each row).
 
 #include <cstdint>
 #include <span>
@@ -22,8 +22,8 @@ class Transformer {
   // `config` and `weights` outlive this. Buffers are sized for max_tokens a step.
   Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens);
 
-  // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays here
-  // until the next call: the residual stream before the final norm.
+  // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
+  // here until the next call: the residual stream before the final norm.
   void Forward(Context& context, const TokenBatch& batch, KvPool& pool);
 
   // Final norm and output head for some tokens of the last Forward.
@@ -55,7 +55,8 @@ class Transformer {
   int64_t max_tokens_;
   int64_t num_tokens_ = 0;  // of the last Forward
 
-  // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for experts.
+  // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for
+  // experts.
   Tensor hidden_;         // [tokens, hidden], f32: the residual stream
   Tensor normed_;         // [tokens, hidden], activation dtype
   Tensor qkv_;            // [tokens, (heads + 2 kv_heads) * head_dim], f32

@@ -40,8 +40,7 @@ MoeWeights AllocateMoe(const ModelConfig& config, DType dtype) {
   MoeWeights weights;
   weights.router = AllocateMatrix(DType::kF32, moe.num_experts, config.hidden_size);
   for (int64_t expert = 0; expert < moe.num_experts; ++expert) {
-    weights.gate_up.push_back(
-        AllocateMatrix(dtype, 2 * moe.intermediate_size, config.hidden_size));
+    weights.gate_up.push_back(AllocateMatrix(dtype, 2 * moe.intermediate_size, config.hidden_size));
     weights.down.push_back(AllocateMatrix(dtype, config.hidden_size, moe.intermediate_size));
   }
   for (int64_t shared = 0; shared < moe.num_shared; ++shared) {

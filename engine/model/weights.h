@@ -1,6 +1,7 @@
 #pragma once
-// The weights of one model in the form that the kernels read: matrices packed once, vectors in fp32.
-// Owned by the runner (or the trainer, whose optimiser writes these very tensors while no step runs).
+// The weights of one model in the form that the kernels read: matrices packed once, vectors in
+// fp32. Owned by the runner (or the trainer, whose optimiser writes these very tensors while no
+// step runs).
 
 #include <functional>
 #include <optional>
@@ -13,13 +14,13 @@
 namespace tandem {
 
 struct AttentionWeights {
-  Tensor norm;         // [hidden]
-  PackedMatrix qkv;    // [(num_heads + 2 num_kv_heads) * head_dim, hidden]: q rows, k rows, v rows
-  Tensor qkv_bias;     // [the same rows], or empty
-  Tensor q_norm;       // [head_dim], or empty
-  Tensor k_norm;       // [head_dim], or empty
-  PackedMatrix output; // [hidden, num_heads * head_dim]
-  Tensor output_bias;  // [hidden], or empty
+  Tensor norm;          // [hidden]
+  PackedMatrix qkv;     // [(num_heads + 2 num_kv_heads) * head_dim, hidden]: q rows, k rows, v rows
+  Tensor qkv_bias;      // [the same rows], or empty
+  Tensor q_norm;        // [head_dim], or empty
+  Tensor k_norm;        // [head_dim], or empty
+  PackedMatrix output;  // [hidden, num_heads * head_dim]
+  Tensor output_bias;   // [hidden], or empty
 };
 
 struct FeedForwardWeights {
@@ -47,8 +48,8 @@ struct ModelWeights {
   DType dtype = DType::kF32;  // of every matrix but the routers
   PackedMatrix embedding;     // [vocab, hidden]
   std::vector<LayerWeights> layers;
-  Tensor final_norm;          // [hidden]
-  PackedMatrix head;          // [vocab, hidden]; empty when tied to the embedding
+  Tensor final_norm;  // [hidden]
+  PackedMatrix head;  // [vocab, hidden]; empty when tied to the embedding
 
   const PackedMatrix& output_head() const { return head.empty() ? embedding : head; }
   int64_t size_bytes() const;

@@ -36,7 +36,8 @@ ConstTensorView Slice(const ConstTensorView& stack, int64_t index, int64_t first
 }
 
 // The checkpoint under the names that ForEachParameter uses. transformers 5 stacks experts into
-// mlp.experts.gate_up_proj [E, 2I, H] (gate rows, then up rows) and mlp.experts.down_proj [E, H, I].
+// mlp.experts.gate_up_proj [E, 2I, H] (gate rows, then up rows) and mlp.experts.down_proj [E, H,
+// I].
 std::map<std::string, Source, std::less<>> Canonical(const TensorTable& table) {
   std::map<std::string, Source, std::less<>> sources;
   for (const auto& [name, entry] : table.entries()) {
