@@ -2,7 +2,7 @@
 // A pool whose workers spin briefly before they sleep: a decode step has dozens of small parallel
 // regions, and waking a sleeping thread costs more than most of them. One thread at a time may call
 // Run (the engine loop, or the trainer); it takes part as thread 0. Workers and callers inside Run
-// flush denormals.
+// and ForRanges flush denormals.
 
 #include <atomic>
 #include <cstdint>
@@ -20,6 +20,18 @@ struct Range {
 };
 // Splits [0, num_items) evenly; thread boundaries fall on multiples of `grain`.
 Range SplitRange(int64_t num_items, int thread, int num_threads, int64_t grain = 1);
+
+// Sets flush-to-zero and denormals-are-zero on the calling thread for its lifetime in scope.
+class ScopedFlushDenormals {
+ public:
+  ScopedFlushDenormals();
+  ~ScopedFlushDenormals();
+  ScopedFlushDenormals(const ScopedFlushDenormals&) = delete;
+  ScopedFlushDenormals& operator=(const ScopedFlushDenormals&) = delete;
+
+ private:
+  uint32_t saved_ = 0;
+};
 
 class ThreadPool {
  public:
@@ -47,6 +59,7 @@ class ThreadPool {
     requires std::is_invocable_v<Body&, int64_t, int64_t>
   void ForRanges(int64_t num_items, int64_t grain, Body&& body) {
     if (num_threads_ == 1 || num_items < 2 * grain) {
+      const ScopedFlushDenormals flush;
       if (num_items > 0) body(int64_t{0}, num_items);
       return;
     }
@@ -67,17 +80,5 @@ class ThreadPool {
 
 // Processors this process may use: affinity mask and cgroup quota considered; at least 1.
 int AvailableProcessors();
-
-// Sets flush-to-zero and denormals-are-zero on the calling thread for its lifetime in scope.
-class ScopedFlushDenormals {
- public:
-  ScopedFlushDenormals();
-  ~ScopedFlushDenormals();
-  ScopedFlushDenormals(const ScopedFlushDenormals&) = delete;
-  ScopedFlushDenormals& operator=(const ScopedFlushDenormals&) = delete;
-
- private:
-  uint32_t saved_ = 0;
-};
 
 }  // namespace tandem

@@ -35,6 +35,28 @@ TANDEM_INLINE F32x16 Load(const BFloat16* from) {
   return reinterpret_cast<F32x16>(wide);
 }
 
+// IEEE binary16 bits to float; subnormals go through an integer, since denormal floats are flushed.
+TANDEM_INLINE F32x16 WidenF16(U16x16 half) {
+  const U32x16 raw = __builtin_convertvector(half, U32x16);
+  const U32x16 sign = (raw & 0x8000u) << 16;
+  const U32x16 magnitude = raw & 0x7fffu;
+  const U32x16 normal = (magnitude << 13) + 0x38000000u;
+  const U32x16 special = (magnitude << 13) | 0x7f800000u;
+  const F32x16 steps =
+      __builtin_convertvector(reinterpret_cast<I32x16>(magnitude), F32x16) * 5.9604644775390625e-8f;
+  const U32x16 is_subnormal = reinterpret_cast<U32x16>(magnitude < 0x0400u);
+  const U32x16 is_special = reinterpret_cast<U32x16>(magnitude >= 0x7c00u);
+  const U32x16 value = (reinterpret_cast<U32x16>(steps) & is_subnormal) | (special & is_special) |
+                       (normal & ~is_subnormal & ~is_special);
+  return reinterpret_cast<F32x16>(value | sign);
+}
+
+TANDEM_INLINE F32x16 Load(const Float16* from) {
+  U16x16 raw;
+  std::memcpy(&raw, from, sizeof(raw));
+  return WidenF16(raw);
+}
+
 TANDEM_INLINE void Store(float* to, F32x16 v) { std::memcpy(to, &v, sizeof(v)); }
 
 // Rounds to nearest even; NaN stays NaN.
@@ -45,6 +67,26 @@ TANDEM_INLINE void Store(BFloat16* to, F32x16 v) {
   const U32x16 is_nan = reinterpret_cast<U32x16>((u & 0x7fffffffu) > 0x7f800000u);
   const U16x16 bits =
       __builtin_convertvector((nan & is_nan) | (rounded & ~is_nan), U16x16);
+  std::memcpy(static_cast<void*>(to), &bits, sizeof(bits));
+}
+
+// Rounds to nearest even, as Float16(float) does.
+TANDEM_INLINE void Store(Float16* to, F32x16 v) {
+  const U32x16 u = reinterpret_cast<U32x16>(v);
+  const U32x16 sign = (u >> 16) & 0x8000u;
+  const U32x16 magnitude = u & 0x7fffffffu;
+  const U32x16 normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
+  const U32x16 nan = 0x7e00u | ((magnitude >> 13) & 0x1ffu);
+  // Near 0.5 floats are 2^-24 apart, the step of half subnormals.
+  const F32x16 stepped = reinterpret_cast<F32x16>(magnitude) + 0.5f;
+  const U32x16 subnormal = reinterpret_cast<U32x16>(stepped) - 0x3f000000u;
+  const U32x16 is_subnormal = reinterpret_cast<U32x16>(magnitude < 0x38800000u);
+  const U32x16 is_infinite = reinterpret_cast<U32x16>(magnitude >= 0x477ff000u);
+  const U32x16 is_nan = reinterpret_cast<U32x16>(magnitude > 0x7f800000u);
+  U32x16 value = (subnormal & is_subnormal) | (normal & ~is_subnormal);
+  value = (is_infinite & 0x7c00u) | (value & ~is_infinite);
+  value = (nan & is_nan) | (value & ~is_nan);
+  const U16x16 bits = __builtin_convertvector(value | sign, U16x16);
   std::memcpy(static_cast<void*>(to), &bits, sizeof(bits));
 }
 
