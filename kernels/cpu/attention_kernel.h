@@ -205,10 +205,7 @@ static void AddRow(const AttentionCall& call, const typename Cache::Coefficient*
 }
 
 TANDEM_INLINE F32x16 MaskScores(F32x16 scores, int64_t first_key, int64_t begin, int64_t end) {
-  I32x16 key;
-  for (int i = 0; i < kLanes; ++i) key[i] = i;
-  key += static_cast<int32_t>(first_key);
-  const I32x16 seen = (key >= static_cast<int32_t>(begin)) & (key < static_cast<int32_t>(end));
+  const I32x16 seen = FirstLanes(end - first_key) & ~FirstLanes(begin - first_key);
   return Select(seen, scores, Splat(kMinusInfinity));
 }
 
@@ -226,7 +223,7 @@ TANDEM_INLINE float WeighRow(const float* scores, int64_t begin, int64_t end, fl
   const float best = MaxLanes(Max(Max(s[0], s[1]), Max(s[2], s[3])));
   const float old = maximum;
   maximum = best > old ? best : old;
-  F32x16 sum{};
+  F32x16 sum(0.0f);
 #pragma GCC unroll 4
   for (int i = 0; i < kBlockPages; ++i) {
     const F32x16 p = Exp(s[i] - maximum);
@@ -372,8 +369,8 @@ static void Merge(const AttentionCall& call, const AttentionItem& item, const Ro
     if (added == kMinusInfinity) continue;
     const float maximum = added > old ? added : old;
     total.maxima[row] = maximum;
-    const F32x16 change = {old - maximum, added - maximum};
-    const F32x16 rescale = Exp(change);
+    alignas(64) float rescale[kLanes] = {old - maximum, added - maximum};
+    Store(rescale, Exp(Load(rescale)));
     float* sums = total.sums + row * width;
     const float* more = segment.sums + row * width;
     for (int64_t i = 0; i < width; i += kLanes) {

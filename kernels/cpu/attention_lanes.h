@@ -157,7 +157,7 @@ struct Bf16Cache {
                          reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair)), words.pairs));
   }
   TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) {
-    const __m256bh rounded = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
+    const __m256bh rounded = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v.part[0]));
     std::memcpy(static_cast<void*>(to), &rounded, sizeof(rounded));
   }
 };
