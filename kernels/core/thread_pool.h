@@ -21,6 +21,18 @@ struct Range {
 // Splits [0, num_items) evenly; thread boundaries fall on multiples of `grain`.
 Range SplitRange(int64_t num_items, int thread, int num_threads, int64_t grain = 1);
 
+// Sets flush-to-zero and denormals-are-zero on the calling thread for its lifetime in scope.
+class ScopedFlushDenormals {
+ public:
+  ScopedFlushDenormals();
+  ~ScopedFlushDenormals();
+  ScopedFlushDenormals(const ScopedFlushDenormals&) = delete;
+  ScopedFlushDenormals& operator=(const ScopedFlushDenormals&) = delete;
+
+ private:
+  uint32_t saved_ = 0;
+};
+
 class ThreadPool {
  public:
   // num_threads counts the caller: 1 means no workers. Pins nothing.
@@ -32,22 +44,27 @@ class ThreadPool {
   int num_threads() const { return num_threads_; }
 
   // Calls body(thread, num_threads) once on every thread and returns when all are done. The first
-  // exception thrown by any of them is rethrown here. `body` is borrowed for the call; no allocation.
+  // exception thrown by any of them is rethrown here. `body` is borrowed for the call; no
+  // allocation.
   template <typename Body>
-    requires std::is_invocable_v<Body&, int, int>
+  requires std::is_invocable_v<Body&, int, int>
   void Run(Body&& body) {
-    RunErased([](void* target, int thread, int num_threads) {
-      (*static_cast<std::remove_reference_t<Body>*>(target))(thread, num_threads);
-    }, &body);
+    RunErased(
+        [](void* target, int thread, int num_threads) {
+          (*static_cast<std::remove_reference_t<Body>*>(target))(thread, num_threads);
+        },
+        &body);
   }
 
   // Calls body(begin, end) on contiguous shares of [0, num_items). With fewer than 2 * grain items
   // (or one thread) it runs on the caller alone.
   template <typename Body>
-    requires std::is_invocable_v<Body&, int64_t, int64_t>
+  requires std::is_invocable_v<Body&, int64_t, int64_t>
   void ForRanges(int64_t num_items, int64_t grain, Body&& body) {
     if (num_threads_ == 1 || num_items < 2 * grain) {
-      if (num_items > 0) body(int64_t{0}, num_items);
+      if (num_items <= 0) return;
+      const ScopedFlushDenormals flush;  // as in Run: a split must not change a bit
+      body(int64_t{0}, num_items);
       return;
     }
     Run([&](int thread, int num_threads) {
@@ -67,17 +84,5 @@ class ThreadPool {
 
 // Processors this process may use: affinity mask and cgroup quota considered; at least 1.
 int AvailableProcessors();
-
-// Sets flush-to-zero and denormals-are-zero on the calling thread for its lifetime in scope.
-class ScopedFlushDenormals {
- public:
-  ScopedFlushDenormals();
-  ~ScopedFlushDenormals();
-  ScopedFlushDenormals(const ScopedFlushDenormals&) = delete;
-  ScopedFlushDenormals& operator=(const ScopedFlushDenormals&) = delete;
-
- private:
-  uint32_t saved_ = 0;
-};
 
 }  // namespace tandem

@@ -1,0 +1,162 @@
+// Chooses a kernel, brings x into its form and deals the product out to threads. Every element of y
+// is computed by one thread in one order, so the dealing is free to follow speed alone.
+
+#include "kernels/cpu/matmul.h"
+
+#include <algorithm>
+
+#include "kernels/cpu/matmul_input.h"
+#include "kernels/cpu/matmul_kernel.h"
+
+namespace tandem::cpu {
+namespace {
+
+static_assert(kPanelColumns == PackedMatrix::kPanel);
+
+// Fewer products than this run on the caller: about what waking the other threads costs.
+constexpr int64_t kMinSharedMacs = 64 << 10;
+
+// Threads form a grid over rows and panels.
+struct MatmulGrid {
+  int row_parts = 1;
+  int panel_parts = 1;
+};
+
+const MatmulKernel& KernelOf(const MatmulKernels& kernels, DType weights) {
+  switch (weights) {
+    case DType::kF32:
+      return kernels.f32;
+    case DType::kF16:
+      return kernels.f16;
+    case DType::kBf16:
+      return kernels.bf16;
+    case DType::kI8:
+      return kernels.i8;
+    default:
+      break;
+  }
+  CHECK(false, "Matmul has no kernel for weights of dtype", Name(weights));
+  return kernels.f32;
+}
+
+const MatmulKernels& KernelsOf(InstructionSet isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case InstructionSet::kAmx:
+      return kAmxMatmul;
+    case InstructionSet::kAvx512Bf16:
+      return kAvx512Bf16Matmul;
+    case InstructionSet::kAvx512:
+      return kAvx512Matmul;
+    case InstructionSet::kAvx2:
+      return kAvx2Matmul;
+#endif
+    default:
+      return kPortableMatmul;
+  }
+}
+
+// The grid whose slowest thread finishes first. A thread's time is its products plus the weights it
+// must fetch, in bytes of weights. Ties go to fewer row parts: weights are then fetched once.
+MatmulGrid PlanGrid(const MatmulKernel& kernel, const PackedMatrix& w, int64_t tokens,
+                    int num_threads) {
+  const int64_t num_panels = w.padded_n() / kPanelColumns;
+  if (tokens * w.padded_n() * w.k() < kMinSharedMacs) return {1, 1};
+  const int64_t row_tiles = (tokens + kernel.tile_rows - 1) / kernel.tile_rows;
+  const double row_cost = static_cast<double>(w.padded_k() * kPanelColumns) / kernel.macs_per_byte;
+  MatmulGrid best;
+  double best_cost = 0;
+  for (int row_parts = 1; row_parts <= num_threads && row_parts <= row_tiles; ++row_parts) {
+    const int panel_parts =
+        static_cast<int>(std::min<int64_t>(num_threads / row_parts, num_panels));
+    const int64_t rows =
+        std::min(tokens, (row_tiles + row_parts - 1) / row_parts * kernel.tile_rows);
+    const int64_t panels = (num_panels + panel_parts - 1) / panel_parts;
+    const double cost = static_cast<double>(panels) * (static_cast<double>(rows) * row_cost +
+                                                       static_cast<double>(w.panel_bytes()));
+    if (row_parts == 1 || cost < best_cost) {
+      best = {row_parts, panel_parts};
+      best_cost = cost;
+    }
+  }
+  return best;
+}
+
+// The part of `thread` in the grid over rows [first_row, first_row + tokens).
+void RunShare(const MatmulKernel& kernel, const MatmulOperands& operands, const MatmulGrid& grid,
+              int64_t first_row, int64_t tokens, int thread) {
+  const int row_part = thread / grid.panel_parts;
+  if (row_part >= grid.row_parts) return;
+  const int64_t num_panels = (operands.n + kPanelColumns - 1) / kPanelColumns;
+  const Range rows = SplitRange(tokens, row_part, grid.row_parts, kernel.tile_rows);
+  const Range panels = SplitRange(num_panels, thread % grid.panel_parts, grid.panel_parts);
+  if (rows.size() == 0 || panels.size() == 0) return;
+  kernel.run(operands, {first_row + rows.begin, first_row + rows.end, panels.begin, panels.end});
+}
+
+MatmulOperands OperandsOf(const MatmulInput& input, ConstTensorView x_scales, const PackedMatrix& w,
+                          TensorView y) {
+  return {
+      .x = input.rows,
+      .x_row_bytes = input.row_bytes,
+      .x_scales = w.dtype() == DType::kI8 ? x_scales.data<float>() : nullptr,
+      .w = w.data(),
+      .panel_bytes = w.panel_bytes(),
+      .num_groups = w.padded_k() / w.group(),
+      .w_scales = w.scales(),
+      .w_sums = w.sums(),
+      .bias = nullptr,
+      .y = y.data<float>(),
+      .n = w.n(),
+      .add_to_y = false,
+  };
+}
+
+}  // namespace
+
+const MatmulKernel& FindMatmulKernel(InstructionSet isa, DType weights) {
+  for (int set = static_cast<int>(isa); set > 0; --set) {
+    const MatmulKernel& kernel = KernelOf(KernelsOf(static_cast<InstructionSet>(set)), weights);
+    if (kernel.run != nullptr) return kernel;
+  }
+  return KernelOf(kPortableMatmul, weights);
+}
+
+void Matmul(Context& context, const MatmulArgs& args) {
+  const int64_t tokens = args.x.dim(0);
+  if (tokens == 0 || args.w.n() == 0) return;
+  const MatmulKernel& kernel = FindMatmulKernel(context.isa, args.w.dtype());
+  WorkspaceScope scope(context.workspace);
+  const MatmulInput input = PrepareMatmulInput(context, scope, kernel, args.x);
+  MatmulOperands operands = OperandsOf(input, args.x_scales, args.w, args.y);
+  if (!args.bias.empty()) operands.bias = args.bias.data<float>();
+  operands.add_to_y = args.output == MatmulOutput::kAdd;
+
+  const MatmulGrid grid = PlanGrid(kernel, args.w, tokens, context.pool.num_threads());
+  if (grid.row_parts * grid.panel_parts == 1) {
+    const ScopedFlushDenormals flush;
+    RunShare(kernel, operands, grid, 0, tokens, 0);
+    return;
+  }
+  context.pool.Run([&](int thread, int) { RunShare(kernel, operands, grid, 0, tokens, thread); });
+}
+
+void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
+  const int64_t num_rows = args.x.dim(0);
+  if (num_rows == 0 || args.w.empty()) return;
+  const MatmulKernel& kernel = FindMatmulKernel(context.isa, args.w.front().dtype());
+  WorkspaceScope scope(context.workspace);
+  const MatmulInput input = PrepareMatmulInput(context, scope, kernel, args.x);
+  const int32_t* offsets = args.offsets.data<int32_t>();
+  context.pool.Run([&](int thread, int num_threads) {
+    for (size_t group = 0; group < args.w.size(); ++group) {
+      const int64_t tokens = offsets[group + 1] - offsets[group];
+      if (tokens == 0) continue;
+      const PackedMatrix& w = args.w[group];
+      RunShare(kernel, OperandsOf(input, args.x_scales, w, args.y),
+               PlanGrid(kernel, w, tokens, num_threads), offsets[group], tokens, thread);
+    }
+  });
+}
+
+}  // namespace tandem::cpu

@@ -1,0 +1,35 @@
+#include "kernels/core/shape_check.h"
+#include "kernels/cpu/matmul.h"
+#include "kernels/moe.h"
+
+namespace tandem {
+
+void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
+  const auto num_groups = static_cast<int64_t>(args.w.size());
+  Dim num_rows{"num_rows"};
+  Dim num_offsets{"num_groups + 1", num_groups + 1};
+  ShapeCheck check("MatmulGrouped");
+  check.Match("offsets", args.offsets, {num_offsets}).Type("offsets", args.offsets, {DType::kI32});
+  if (num_groups == 0) return;
+  const PackedMatrix& first = args.w.front();
+  Dim n{"n", first.n()};
+  Dim k{"k", first.k()};
+  check.Match("x", args.x, {num_rows, k}).Type("x", args.x, {first.input_dtype()});
+  check.Match("y", args.y, {num_rows, n}).Type("y", args.y, {DType::kF32});
+  if (first.dtype() == DType::kI8) {
+    check.Match("x_scales", args.x_scales, {num_rows})
+        .Type("x_scales", args.x_scales, {DType::kF32});
+  }
+  for (const PackedMatrix& w : args.w) {
+    CHECK(w.n() == n && w.k() == k && w.dtype() == first.dtype(), w.n(), w.k(), Name(w.dtype()));
+  }
+  const int32_t* offsets = args.offsets.data<int32_t>();
+  CHECK(offsets[0] == 0 && offsets[num_groups] == num_rows, offsets[0], offsets[num_groups]);
+  for (int64_t group = 0; group < num_groups; ++group) {
+    CHECK(offsets[group] <= offsets[group + 1], group, offsets[group], offsets[group + 1]);
+  }
+  CHECK(context.device.kind == DeviceKind::kCpu);
+  cpu::MatmulGrouped(context, args);
+}
+
+}  // namespace tandem

@@ -1,0 +1,59 @@
+#include "kernels/core/shape_check.h"
+#include "kernels/cpu/pack.h"
+#include "kernels/matmul.h"
+
+namespace tandem {
+
+PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device) {
+  CHECK(
+      dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kI8,
+      Name(dtype));
+  constexpr int64_t kMaxSide = int64_t{1}
+                               << 40;  // padding below cannot overflow; Shape checks the rest
+  CHECK(n >= 0 && n < kMaxSide && k >= 0 && k < kMaxSide, n, k);
+  PackedMatrix matrix;
+  matrix.n_ = n;
+  matrix.k_ = k;
+  matrix.dtype_ = dtype;
+  const Shape padded{matrix.padded_n(), matrix.padded_k(), SizeOf(dtype)};
+  matrix.data_ = Buffer(device, padded.num_elements());
+  if (dtype == DType::kI8) {
+    matrix.scales_ = Buffer(device, matrix.padded_n() * SizeOf(DType::kF32));
+    matrix.sums_ = Buffer(device, matrix.padded_n() * SizeOf(DType::kI32));
+  }
+  return matrix;
+}
+
+void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed) {
+  Dim num_rows{"rows"};
+  Dim k{"k", packed.k()};
+  ShapeCheck check("PackRows");
+  check.Match("w", w, {num_rows, k}).Type("w", w, {DType::kF32, DType::kBf16, DType::kF16});
+  CHECK(first_row >= 0 && num_rows <= packed.n() - first_row, first_row, w.shape(), packed.n());
+  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (w.num_elements() == 0) return;
+  cpu::PackRows(context, w, first_row,
+                {.matrix = packed,
+                 .data = packed.data(),
+                 .scales = reinterpret_cast<float*>(packed.scales_.data()),
+                 .sums = reinterpret_cast<int32_t*>(packed.sums_.data())});
+}
+
+PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype) {
+  CHECK(w.shape().rank() == 2, w.shape());
+  PackedMatrix packed = AllocateMatrix(dtype, w.dim(0), w.dim(1), context.device);
+  PackRows(context, w, 0, packed);
+  return packed;
+}
+
+void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out) {
+  Dim num_rows{"rows"};
+  Dim k{"k", packed.k()};
+  ShapeCheck("UnpackRows").Match("out", out, {num_rows, k}).Type("out", out, {DType::kF32});
+  CHECK(first_row >= 0 && num_rows <= packed.n() - first_row, first_row, out.shape(), packed.n());
+  for (int64_t row = 0; row < num_rows; ++row) {
+    cpu::UnpackRow(packed, first_row + row, out.data<float>() + row * k);
+  }
+}
+
+}  // namespace tandem
