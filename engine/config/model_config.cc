@@ -209,7 +209,9 @@ void ReadTokens(JsonFields& fields, ModelConfig& config) {
   const bool has_defaults = is_minimind || config.architecture == Architecture::kLlama ||
                             config.architecture == Architecture::kMistral;
   if (!has_defaults || vocab <= 2) return;
-  const auto is_absent = [&](const char* name) { return !fields.Has(name) && !fields.IsNull(name); };
+  const auto is_absent = [&](const char* name) {
+    return !fields.Has(name) && !fields.IsNull(name);
+  };
   if (is_absent("bos_token_id")) config.bos_id = 1;
   if (is_absent("eos_token_id")) config.eos_ids = {2};
 }
