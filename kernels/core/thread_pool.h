@@ -53,7 +53,7 @@ class ThreadPool {
         [](void* target, int thread, int num_threads) {
           (*static_cast<std::remove_reference_t<Body>*>(target))(thread, num_threads);
         },
-        &body);
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
   // Calls body(begin, end) on contiguous shares of [0, num_items). With fewer than 2 * grain items

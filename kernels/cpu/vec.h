@@ -192,14 +192,17 @@ TANDEM_INLINE F32x16 Abs(F32x16 v) {
   return BitCast<float>(BitCast<int32_t>(v) & I32x16(0x7fffffff));
 }
 
-// --- lanes
-// -----------------------------------------------------------------------------------------
+// ---- Lanes ----
+
+TANDEM_INLINE I32x16 LaneIndices() {
+  alignas(64) static constexpr int32_t kIndices[kLanes] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                           8, 9, 10, 11, 12, 13, 14, 15};
+  return Load(kIndices);
+}
 
 // All ones in the first `count` lanes.
 TANDEM_INLINE I32x16 FirstLanes(int64_t count) {
-  alignas(64) static constexpr int32_t kIota[kLanes] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                        8, 9, 10, 11, 12, 13, 14, 15};
-  return Load(kIota) < I32x16(static_cast<int32_t>(count));
+  return LaneIndices() < I32x16(static_cast<int32_t>(count));
 }
 
 // Bit i is lane i of a mask.
@@ -265,8 +268,7 @@ TANDEM_INLINE T MaxLanes(Vec<T> v) {
       v, [](auto a, auto b) __attribute__((always_inline)) { return a > b ? a : b; });
 }
 
-// --- memory
-// ----------------------------------------------------------------------------------------
+// ---- Memory ----
 
 // Sixteen 16-bit numbers, zero-extended.
 TANDEM_INLINE U32x16 LoadHalves(const void* from) {
@@ -443,27 +445,57 @@ TANDEM_INLINE void StorePartial(BFloat16* to, F32x16 v, int64_t count) {
   std::memcpy(static_cast<void*>(to), values, static_cast<size_t>(count) * sizeof(BFloat16));
 }
 
+#if TANDEM_REGISTER_BYTES == 32
+// For each set of eight lanes, the selected ones first: byte j of entry `bits` is the j-th set bit.
+struct CompressTable {
+  uint64_t entries[256] = {};
+  constexpr CompressTable() {
+    for (uint32_t bits = 0; bits < 256; ++bits) {
+      int place = 0;
+      for (uint32_t lane = 0; lane < 8; ++lane) {
+        if ((bits >> lane & 1u) != 0) entries[bits] |= uint64_t{lane} << (8 * place++);
+      }
+    }
+  }
+};
+static constexpr CompressTable kCompress;
+#endif
+
 // Stores the lanes that the mask selects one after the other and returns how many; up to 16
 // elements from `to` on may be overwritten.
 TANDEM_INLINE int64_t StoreSelected(int32_t* to, I32x16 v, I32x16 mask) {
-  uint32_t bits = MaskBits(mask);
+  const uint32_t bits = MaskBits(mask);
 #if TANDEM_REGISTER_BYTES == 64
   // Compressed in a register: compressing to memory is microcode on Zen 4.
   const __m512i packed = _mm512_maskz_compress_epi32(static_cast<__mmask16>(bits),
                                                      reinterpret_cast<__m512i>(v.part[0]));
   _mm512_storeu_si512(to, packed);
   return __builtin_popcount(bits);
+#elif TANDEM_REGISTER_BYTES == 32
+  int64_t count = 0;
+#pragma GCC unroll 2
+  for (int i = 0; i < kParts; ++i) {
+    const uint32_t eight = bits >> (8 * i) & 0xffu;
+    const __m128i places = _mm_cvtsi64_si128(static_cast<int64_t>(kCompress.entries[eight]));
+    const __m256i packed = _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(v.part[i]),
+                                                       _mm256_cvtepu8_epi32(places));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + count), packed);
+    count += __builtin_popcount(eight);
+  }
+  return count;
 #else
   int64_t count = 0;
   int32_t values[kLanes];
   Store(values, v);
-  for (; bits != 0; bits &= bits - 1) to[count++] = values[__builtin_ctz(bits)];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    to[count] = values[lane];  // overwritten by the next unless it is selected
+    count += bits >> lane & 1u;
+  }
   return count;
 #endif
 }
 
-// --- functions
-// -------------------------------------------------------------------------------------
+// ---- Functions ----
 
 // e^x; worst error measured by tests/kernels/cpu/vec_test.cc. 0 below -87.33654 (before the result
 // would be denormal), infinity above 88.72283, NaN for NaN. Cephes expf's polynomial on

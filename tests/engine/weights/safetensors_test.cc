@@ -175,6 +175,7 @@ TEST(Safetensors, NamesTheFileInErrors) {
 TEST(Safetensors, SurvivesMutations) {
   const TemporaryDirectory directory;
   Tensor a(DType::kF32, {3, 5}), b(DType::kF16, {7}), c(DType::kI64, {2});
+  a.data<float>()[14] = 1.0f;
   WriteSafetensors(directory / "good",
                    {{{"layer.0.weight", a.view()}, {"b", b.view()}, {"c", c.view()}}},
                    {{"k", "v"}});
@@ -214,9 +215,9 @@ TEST(Safetensors, SurvivesMutations) {
   }
   EXPECT_GT(num_read, 100);  // changes inside names and padding
   EXPECT_GT(num_refused, 1000);
-  EXPECT_GE(sum, 0u);
+  EXPECT_GT(sum, 0u);
   directory.Write("model.safetensors", good);
-  EXPECT_EQ(Checksum(ReadSafetensors(directory.path())), 0u);
+  EXPECT_GT(Checksum(ReadSafetensors(directory.path())), 0u);
 }
 
 class Shards : public ::testing::Test {
