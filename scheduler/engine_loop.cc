@@ -16,9 +16,6 @@
 namespace tandem {
 namespace {
 
-constexpr const char* kUnhealthyMessage =
-    "the engine stopped after failures; the server must be restarted";
-
 template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
@@ -95,7 +92,9 @@ void EngineLoop::State::Loop(const std::stop_token& stop) {
 // One round: obey, compute, tell; then check, if all work is done. Nothing thrown leaves it.
 void EngineLoop::State::Turn() {
   Guarded([&] {
-    for (num_obeyed = 0; num_obeyed < commands.size(); ++num_obeyed) Obey(commands[num_obeyed]);
+    num_obeyed = 0;
+    for (; num_obeyed < commands.size(); ++num_obeyed) Obey(commands[num_obeyed]);
+    commands.clear();
     scheduler.Expire(Clock::now());
     if (!scheduler.HasWork()) return;
     was_busy = true;
@@ -157,7 +156,7 @@ void EngineLoop::State::FailStep(const std::string& what) {
   if (++failures_in_a_row < max_step_failures) return;
   healthy = false;
   inbox.Close(Rejection::kUnhealthy);
-  scheduler.EndAll(FinishReason::kFailed, kUnhealthyMessage);
+  scheduler.EndAll(FinishReason::kFailed, kEngineStopped);
 }
 
 // A bug of ours: the scheduler's state cannot be trusted, so nothing runs any more. Commands that
@@ -171,7 +170,8 @@ void EngineLoop::State::GiveUp(const std::string& what) {
     Command& command = commands[num_obeyed];
     const auto* submission = std::get_if<Submission>(&command);
     const bool was_added = submission != nullptr && scheduler.IsLive(submission->request->id);
-    if (!was_added && !std::holds_alternative<Cancellation>(command)) Obey(command);
+    const bool is_task = std::holds_alternative<PausedTask>(command);
+    if (is_task || (submission != nullptr && !was_added)) Obey(command);
   }
   scheduler.Abandon();
 }
@@ -193,6 +193,7 @@ void EngineLoop::State::Publish() {
     delivery.outbox->Push(std::move(delivery.event));
     num_ends += ends;
   }
+  deliveries.clear();  // lets go of the outboxes
   if (num_ends > 0) inbox.Ended(num_ends);
 }
 

@@ -10,7 +10,6 @@ namespace {
 constexpr int64_t kPageTokens = KvLayout::kPageTokens;
 constexpr const char* kStepFailed = "the engine failed while computing this request; try it again";
 constexpr const char* kNotFinite = "the model's logits were not finite; the output cannot go on";
-constexpr const char* kBroken = "the engine stopped after failures; the server must be restarted";
 
 }  // namespace
 
@@ -40,7 +39,7 @@ void Scheduler::Refuse(const Submission& submission) {
   CountEnd(FinishReason::kFailed);
   deliveries_.push_back({submission.outbox,
                          submission.request->id,
-                         {.finish = FinishReason::kFailed, .message = kBroken}});
+                         {.finish = FinishReason::kFailed, .message = kEngineStopped}});
 }
 
 void Scheduler::Cancel(RequestId id, FinishReason reason) {
@@ -301,7 +300,7 @@ void Scheduler::Abandon() {
       departures_.num_tokens += sequence->num_prompt();
     }
     CountEnd(FinishReason::kFailed);
-    Emit(*sequence, {.finish = FinishReason::kFailed, .message = kBroken});
+    Emit(*sequence, {.finish = FinishReason::kFailed, .message = kEngineStopped});
   }
   deadlines_.clear();
   queues_ = {};

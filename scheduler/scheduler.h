@@ -25,6 +25,10 @@
 
 namespace tandem {
 
+// What clients are told when the engine has given up.
+inline constexpr const char* kEngineStopped =
+    "the engine stopped after failures; the server must be restarted";
+
 struct Submission {
   std::shared_ptr<const Request> request;  // shared with the connection
   std::shared_ptr<Outbox> outbox;          // shared with the connection
