@@ -134,6 +134,7 @@ void EngineLoop::State::Obey(Command& command) {
 void EngineLoop::State::Step() {
   const auto begin = Clock::now();
   const StepBatch& batch = scheduler.Prepare(begin);
+  inbox.Left(scheduler.TakeDepartures());  // the queue has room now, not only after a long step
   std::optional<std::string> failure;
   try {
     runner.Run(batch, result);
