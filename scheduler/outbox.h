@@ -1,8 +1,8 @@
 #pragma once
 // One request's way back: the engine loop pushes events, the connection drains them. `notify` is
-// called (on the engine thread, without a lock held) when the box goes from empty to non-empty.
+// called (on the engine thread, without a lock held) when the box goes from empty to non-empty. It
+// must not block; what it throws is ignored.
 
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -15,8 +15,8 @@ class Outbox {
  public:
   explicit Outbox(std::function<void()> notify) : notify_(std::move(notify)) {}
 
-  void Push(TokenEvent event);        // engine thread
-  std::vector<TokenEvent> Drain();    // connection's thread; may be empty
+  void Push(TokenEvent event);      // engine thread
+  std::vector<TokenEvent> Drain();  // connection's thread; may be empty
 
  private:
   std::mutex mutex_;

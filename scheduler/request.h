@@ -1,6 +1,6 @@
 #pragma once
-// The ask. Immutable and shared between the connection that made it and the engine loop; the progress
-// is a Sequence, which only the engine loop touches.
+// The ask. Immutable and shared between the connection that made it and the engine loop; the
+// progress is a Sequence, which only the engine loop touches.
 
 #include <chrono>
 #include <cstdint>
@@ -19,13 +19,24 @@ using Clock = std::chrono::steady_clock;
 
 struct Request {
   RequestId id{};
-  std::string trace_id;                // x-request-id; only for logs
-  std::vector<TokenId> prompt;         // at least one token
+  std::string trace_id;         // x-request-id; only for logs
+  std::vector<TokenId> prompt;  // at least one token
   SamplingParams sampling;
-  std::vector<TokenId> eos_ids;        // end the sequence unless sampling.ignore_eos
-  int32_t priority = 0;                // lower runs first
+  std::vector<TokenId> eos_ids;  // end the sequence unless sampling.ignore_eos
+  int32_t priority = 0;          // lower runs first
   std::optional<Clock::time_point> deadline;
-  uint64_t cache_salt = 0;             // tenant's salt: prefixes are shared only under the same one
+  uint64_t cache_salt = 0;  // tenant's salt: prefixes are shared only under the same one
+};
+
+// Why a request was not accepted.
+enum class Rejection : uint8_t {
+  kQueueFull,        // in requests or tokens; try again later
+  kDraining,         // the server is stopping
+  kContextExceeded,  // prompt + max_tokens can never fit the context
+  kPoolExceeded,     // prompt + max_tokens can never fit the KV pool
+  kDeadlinePassed,
+  kInvalid,    // empty prompt, token id out of range, id of a request that is still live
+  kUnhealthy,  // too many steps in a row failed: the process should be restarted
 };
 
 enum class FinishReason : uint8_t {
@@ -40,12 +51,15 @@ enum class FinishReason : uint8_t {
 // What the engine loop tells the connection. Tokens come in order; exactly one event of an accepted
 // request has `finish` set, and it is the last.
 struct TokenEvent {
-  std::optional<ScoredToken> token;        // absent in an event that only ends or reports the prompt
-  std::vector<ScoredToken> prompt;         // prompt log-probabilities, before the first token, if asked
+  std::optional<ScoredToken> token;  // absent in an event that only ends or reports the prompt;
+                                     // the last one comes with kLength's finish
+  std::vector<ScoredToken> prompt;   // prompt log-probabilities, before the first token, if asked
   std::optional<FinishReason> finish;
-  std::optional<TokenId> stop_token;       // kStop: which id ended it (not part of the text)
-  std::string message;                     // kFailed
-  int64_t num_cached = 0;                  // prompt tokens taken from the prefix cache
+  std::optional<TokenId> stop_token;  // kStop: which id ended it (not part of the text, so it is
+                                      // not in `token` either)
+  float stop_logprob = 0.0f;          // kStop: its log-probability
+  std::string message;                // kFailed: fit for clients, without internal details
+  int64_t num_cached = 0;             // prompt tokens taken from the prefix cache
 };
 
 }  // namespace tandem

@@ -1,0 +1,119 @@
+#pragma once
+// Decides what each step computes and what becomes of the results: sequences, their pages, their
+// ends. Host only, no threads, no clock: time is passed in. Owned by EngineLoop; engine thread
+// only.
+//
+// A step is Prepare, Runner::Run, then Complete or Fail. Between steps: Add, Cancel, Expire,
+// WeightsChanged. Events pile up until TakeDeliveries.
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "scheduler/engine_observer.h"
+#include "scheduler/engine_stats.h"
+#include "scheduler/page_allocator.h"
+#include "scheduler/planner.h"
+#include "scheduler/prefix_cache.h"
+#include "scheduler/scheduler_config.h"
+#include "scheduler/sequence.h"
+#include "scheduler/step_builder.h"
+
+namespace tandem {
+
+// What clients are told when the engine has given up.
+inline constexpr const char* kEngineStopped =
+    "the engine stopped after failures; the server must be restarted";
+
+struct Submission {
+  std::shared_ptr<const Request> request;  // shared with the connection
+  std::shared_ptr<Outbox> outbox;          // shared with the connection
+};
+
+struct Delivery {
+  std::shared_ptr<Outbox> outbox;  // shared with the connection
+  RequestId id{};
+  TokenEvent event;
+};
+
+// What left the bounded queue: started, or ended before.
+struct Departures {
+  int64_t num_requests = 0;
+  int64_t num_tokens = 0;
+};
+
+class Scheduler {
+ public:
+  // The observer outlives the scheduler.
+  Scheduler(const RunnerLimits& limits, const SchedulerConfig& config, EngineObserver& observer);
+
+  // The request passed CheckRequest and its id is not live.
+  void Add(const Submission& submission, Clock::time_point now);
+  void Refuse(const Submission& submission);       // ends it with kFailed at once
+  void Cancel(RequestId id, FinishReason reason);  // unknown ids are ignored
+  void Expire(Clock::time_point now);              // ends those whose deadline has passed
+  void EndAll(FinishReason reason, const std::string& message = {});
+  bool IsLive(RequestId id) const { return sequences_.contains(id); }
+  bool HasWork() const { return !sequences_.empty(); }
+
+  // Plans a step, commits it and says what to run. Only when there is work.
+  const StepBatch& Prepare(Clock::time_point now);
+  void Complete(StepResult& result,
+                Clock::time_point now);  // takes what it delivers out of `result`
+  void Fail();  // the step that was prepared: its sequences end with kFailed
+
+  // Between steps: nothing computed before may be used again.
+  void WeightsChanged();
+  // After a broken invariant: tells every request, and touches nothing else.
+  void Abandon();
+
+  void TakeDeliveries(std::vector<Delivery>& deliveries);  // replaces its content
+  Departures TakeDepartures() { return std::exchange(departures_, {}); }
+  EngineStats stats() const;
+  // Every page is held by exactly the sequences that name it and by the cache. O(num_pages).
+  void CheckIntegrity() const;
+
+ private:
+  // Prepare.
+  void Commit(const StepPlan& plan, Clock::time_point now);
+  void Start(Sequence& sequence, Clock::time_point now);
+  void TakeHits(Sequence& sequence, std::span<const PageId> pages);
+  void TakePages(Sequence& sequence, int64_t num_tokens);
+  PageId TakePage();
+
+  // Complete.
+  void CompleteSequence(const StepEntry& entry, SequenceResult& result, Clock::time_point now);
+  void ShareFullPages(Sequence& sequence);
+  void Deliver(Sequence& sequence, ScoredToken token, Clock::time_point now);
+  bool EndsSequence(const Sequence& sequence, TokenId token) const;
+
+  void Preempt(Sequence& sequence);
+  void ReleasePages(Sequence& sequence);
+  void Enqueue(Sequence& sequence);
+  void Dequeue(Sequence& sequence);
+  void Emit(const Sequence& sequence, TokenEvent event);
+  void End(Sequence& sequence, TokenEvent event);  // destroys `sequence`
+  void CountEnd(FinishReason reason);
+
+  RunnerLimits limits_;
+  SchedulerConfig config_;
+  EngineObserver& observer_;
+  PageAllocator allocator_;
+  PrefixCache cache_;
+  std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;  // all that are live
+  Queues queues_;
+  Planner planner_;
+  std::set<std::pair<Clock::time_point, Sequence*>> deadlines_;
+  std::vector<StepEntry> step_;  // prepared and not yet completed
+  StepBatch batch_;
+  std::vector<Delivery> deliveries_;
+  Departures departures_;
+  EngineStats stats_;
+  uint64_t num_arrivals_ = 0;
+};
+
+}  // namespace tandem

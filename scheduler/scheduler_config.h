@@ -1,0 +1,26 @@
+#pragma once
+// The scheduler's knobs. Immutable once the loop runs.
+
+#include <cstdint>
+
+#include "engine/runner.h"
+
+namespace tandem {
+
+struct SchedulerConfig {
+  int64_t max_sequences = 64;       // running at once
+  int64_t max_step_tokens = 512;    // token budget of a step, prefill chunks and decodes together
+  int64_t max_prefill_chunk = 256;  // of one sequence in one step
+  int64_t max_queued_requests = 1024;  // accepted and not yet running
+  int64_t max_queued_tokens =
+      1 << 20;  // prompt tokens of those; an empty queue takes any one request
+  bool prefix_caching = true;
+  int64_t max_step_failures = 3;  // so many in a row make the engine unhealthy
+};
+
+// What the runner can do of it: the token and sequence budgets are lowered to its limits, and
+// max_sequences to max_step_tokens, so that a prefill always finds a token left over by the
+// decodes. Throws ConfigError when a knob or a limit is below 1.
+SchedulerConfig ClampToLimits(const SchedulerConfig& config, const RunnerLimits& limits);
+
+}  // namespace tandem
