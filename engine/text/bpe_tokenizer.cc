@@ -52,8 +52,7 @@ std::vector<std::pair<TokenId, std::string>> ListPieces(const BpeTokenizerParts&
 
 // An added token names an id of its own, or repeats what the vocabulary says.
 void CheckAddedTokens(const BpeTokenizerParts& parts, const BpeModel& model) {
-  std::unordered_map<TokenId, std::string> owners;
-  for (const auto& [text, id] : parts.vocabulary.tokens) owners.emplace(id, text);
+  std::unordered_map<TokenId, std::string_view> owners;
   for (const AddedToken& token : parts.added_tokens) {
     const std::string name = "added token '" + token.content + "'";
     if (token.id < 0 || token.id >= kMaxVocabSize) {
@@ -65,11 +64,16 @@ void CheckAddedTokens(const BpeTokenizerParts& parts, const BpeModel& model) {
       throw FormatError(name + " has id " + std::to_string(token.id) +
                         ", but the vocabulary says " + std::to_string(*in_vocabulary));
     }
-    const auto [owner, is_new] = owners.emplace(token.id, token.content);
-    if (!is_new && owner->second != token.content) {
-      throw FormatError(name + " has id " + std::to_string(token.id) + ", which is the id of '" +
-                        owner->second + "'");
+    if (!owners.emplace(token.id, token.content).second) {
+      throw FormatError(name + " has id " + std::to_string(token.id) +
+                        ", which another added token has too");
     }
+  }
+  for (const auto& [text, id] : parts.vocabulary.tokens) {
+    const auto owner = owners.find(id);
+    if (owner == owners.end() || owner->second == text) continue;
+    throw FormatError("added token '" + std::string(owner->second) + "' has id " +
+                      std::to_string(id) + ", which is the id of '" + text + "'");
   }
 }
 

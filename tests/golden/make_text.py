@@ -172,7 +172,8 @@ def make_prefix_space():
         pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True)])
     tokenizer.decoder = decoders.ByteLevel()
     train(tokenizer, 420, ["<s>", "</s>"], pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.add_tokens([AddedToken("café", special=False, normalized=True)])
+    # Decomposed: the reference writes a precomposed one as bytes of the byte alphabet.
+    tokenizer.add_tokens([AddedToken("cafe\u0301", special=False, normalized=True)])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     golden_of_fast("prefix_space", tokenizer)
@@ -215,7 +216,8 @@ def make_vocabulary_and_merges(tokenizer):
              for i, name in enumerate(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])}
     (directory / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": added, "bos_token": None,
-         "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": None}, indent=1) + "\n")
+         "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": None,
+         "additional_special_tokens": ["<|im_start|>", "<|im_end|>"]}, indent=1) + "\n")
     golden_of_slow("qwen2_files", Qwen2Tokenizer.from_pretrained(str(directory)))
 
 
