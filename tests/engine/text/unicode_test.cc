@@ -24,7 +24,7 @@ TEST(ReplaceInvalidUtf8, ReplacesEachMaximalPartOnce) {
 }
 
 TEST(ReplaceInvalidUtf8, KeepsWhatIsValid) {
-  const std::string text("a\0\xC3\xA9\xE4\xB8\xAD\xF0\x9F\x99\x82\xF4\x8F\xBF\xBF", 14);
+  const std::string text("a\0\xC3\xA9\xE4\xB8\xAD\xF0\x9F\x99\x82\xF4\x8F\xBF\xBF", 15);
   EXPECT_TRUE(IsValidUtf8(text));
   EXPECT_EQ(ReplaceInvalidUtf8(text), text);
   EXPECT_EQ(ReplaceInvalidUtf8(""), "");
