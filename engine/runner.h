@@ -31,6 +31,9 @@ struct SequenceStep {
   int64_t count = 0;                 // >= 1
   std::span<const PageId> pages;     // cover positions [0, first + count)
   const SamplingParams* sampling = nullptr;
+  // Ids that end the sequence besides sampling->stop_token_ids; none under ignore_eos. All of these
+  // are banned while fewer than sampling->min_tokens tokens are drawn.
+  std::span<const TokenId> eos_ids;
   bool sample = false;               // first + count == history.size()
   bool prompt_logprobs = false;      // report log p of history[i + 1] for i in the chunk, i + 1 < num_prompt
 };

@@ -50,6 +50,10 @@ struct RaggedBatch {
   int64_t num_seqs() const { return context_lens.dim(0); }
 };
 
+// CHECKs shapes and lengths of a batch of num_tokens against each other: what every op that takes one
+// does first. Page ids are checked where they are used.
+void CheckBatch(const RaggedBatch& batch, int64_t num_tokens, const KvPool& pool);
+
 struct KvWriteArgs {
   ConstTensorView k;  // [tokens, num_kv_heads, head_dim], f32, after norm and RoPE
   ConstTensorView v;  // [tokens, num_kv_heads, head_dim], f32

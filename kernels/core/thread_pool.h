@@ -2,7 +2,7 @@
 // A pool whose workers spin briefly before they sleep: a decode step has dozens of small parallel
 // regions, and waking a sleeping thread costs more than most of them. One thread at a time may call
 // Run (the engine loop, or the trainer); it takes part as thread 0. Workers and callers inside Run
-// and ForRanges flush denormals.
+// flush denormals.
 
 #include <atomic>
 #include <cstdint>
@@ -44,23 +44,27 @@ class ThreadPool {
   int num_threads() const { return num_threads_; }
 
   // Calls body(thread, num_threads) once on every thread and returns when all are done. The first
-  // exception thrown by any of them is rethrown here. `body` is borrowed for the call; no allocation.
+  // exception thrown by any of them is rethrown here. `body` is borrowed for the call; no
+  // allocation.
   template <typename Body>
-    requires std::is_invocable_v<Body&, int, int>
+  requires std::is_invocable_v<Body&, int, int>
   void Run(Body&& body) {
-    RunErased([](void* target, int thread, int num_threads) {
-      (*static_cast<std::remove_reference_t<Body>*>(target))(thread, num_threads);
-    }, &body);
+    RunErased(
+        [](void* target, int thread, int num_threads) {
+          (*static_cast<std::remove_reference_t<Body>*>(target))(thread, num_threads);
+        },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
   // Calls body(begin, end) on contiguous shares of [0, num_items). With fewer than 2 * grain items
   // (or one thread) it runs on the caller alone.
   template <typename Body>
-    requires std::is_invocable_v<Body&, int64_t, int64_t>
+  requires std::is_invocable_v<Body&, int64_t, int64_t>
   void ForRanges(int64_t num_items, int64_t grain, Body&& body) {
     if (num_threads_ == 1 || num_items < 2 * grain) {
-      const ScopedFlushDenormals flush;
-      if (num_items > 0) body(int64_t{0}, num_items);
+      if (num_items <= 0) return;
+      const ScopedFlushDenormals flush;  // as in Run: a split must not change a bit
+      body(int64_t{0}, num_items);
       return;
     }
     Run([&](int thread, int num_threads) {

@@ -64,7 +64,7 @@ struct PortableF16 : PortableFloat {
   static constexpr int kColumnBytes = 2;
   template <int kPhase>
   TANDEM_INLINE Weights LoadWeights(const std::byte* p) {
-    return WidenF16(LoadRaw<U16x16>(p));
+    return WidenF16(LoadHalves(p));
   }
 };
 
@@ -74,7 +74,7 @@ struct PortableBf16 : PortableFloat {
   template <int kPhase>
   TANDEM_INLINE Weights LoadWeights(const std::byte* p) {
     const U32x16 pair = LoadRaw<U32x16>(p);
-    return reinterpret_cast<F32x16>(kPhase == 0 ? (pair & 0xffff0000u) : (pair << 16));
+    return BitCast<float>(kPhase == 0 ? (pair & 0xffff0000u) : (pair << 16));
   }
 };
 
@@ -91,7 +91,7 @@ struct PortableI8 : PortableBase {
   static constexpr int kPhases = 2;
   static constexpr int kColumnBytes = 4;
 
-  TANDEM_INLINE Accumulator Zero() { return I32x16{}; }
+  TANDEM_INLINE Accumulator Zero() { return I32x16(0); }
   template <int kPhase>
   TANDEM_INLINE Weights LoadWeights(const std::byte* p) {
     const I32x16 four = LoadRaw<I32x16>(p);
@@ -100,14 +100,14 @@ struct PortableI8 : PortableBase {
   TANDEM_INLINE Input Broadcast(const std::byte* p) {
     int16_t pair[2];
     std::memcpy(pair, p, sizeof(pair));
-    return {I32x16{} + int32_t{pair[0]}, I32x16{} + int32_t{pair[1]}};
+    return {I32x16(int32_t{pair[0]}), I32x16(int32_t{pair[1]})};
   }
   TANDEM_INLINE Accumulator MultiplyAdd(Accumulator sum, Weights w, Input x) {
     return sum + w.low * x.low + w.high * x.high;
   }
   TANDEM_INLINE Floats Finish(Accumulator sum, const MatmulOperands& operands, int64_t row,
                               int64_t column) {
-    return __builtin_convertvector(sum, F32x16) * operands.x_scales[row] *
+    return Convert<float>(sum) * operands.x_scales[row] *
            Load(operands.w_scales + column);
   }
 };

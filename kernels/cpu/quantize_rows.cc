@@ -5,37 +5,30 @@
 namespace tandem::cpu::TANDEM_ISA {
 namespace {
 
-typedef int8_t I8x16 __attribute__((vector_size(16)));
-
 // Below this a scale would be denormal, hence flushed: such a row counts as all zero.
 constexpr float kSmallestMagnitude = 127.0f * 1.17549435e-38f;
 // 1.5 * 2^23: adding it leaves the nearest integer (ties to even) in the low bits.
 constexpr float kRounder = 12582912.0f;
 
 // Magnitudes compare as integers do, and NaN is above infinity.
-I32x16 MaxMagnitude(I32x16 best, F32x16 v) {
-  const I32x16 magnitude = reinterpret_cast<I32x16>(Abs(v));
-  const I32x16 larger = magnitude > best;
-  return (magnitude & larger) | (best & ~larger);
+TANDEM_INLINE I32x16 MaxMagnitude(I32x16 best, F32x16 v) {
+  const I32x16 magnitude = BitCast<int32_t>(Abs(v));
+  return Select(magnitude > best, magnitude, best);
 }
 
 float LargestMagnitude(const float* x, int64_t width) {
-  I32x16 best{};
+  I32x16 best(0);
   int64_t i = 0;
   for (; i + kLanes <= width; i += kLanes) best = MaxMagnitude(best, Load(x + i));
   if (i < width) best = MaxMagnitude(best, LoadPartial(x + i, width - i, 0.0f));
-  int32_t largest = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
-    if (best[lane] > largest) largest = best[lane];
-  }
+  const int32_t largest = MaxLanes(best);
   float value;
   std::memcpy(&value, &largest, sizeof(value));
   return value;
 }
 
-I8x16 Quantize(F32x16 v, F32x16 inverse) {
-  const I32x16 rounded = reinterpret_cast<I32x16>(v * inverse + kRounder);
-  return __builtin_convertvector(rounded - reinterpret_cast<I32x16>(Splat(kRounder)), I8x16);
+TANDEM_INLINE I32x16 Quantize(F32x16 v, F32x16 inverse) {
+  return BitCast<int32_t>(v * inverse + kRounder) - BitCast<int32_t>(F32x16(kRounder));
 }
 
 float QuantizeRow(const float* x, int64_t width, int8_t* y) {
@@ -48,12 +41,12 @@ float QuantizeRow(const float* x, int64_t width, int8_t* y) {
   const F32x16 inverse = Splat(127.0f / largest);
   int64_t i = 0;
   for (; i + kLanes <= width; i += kLanes) {
-    const I8x16 q = Quantize(Load(x + i), inverse);
-    std::memcpy(y + i, &q, sizeof(q));
+    Store(y + i, Quantize(Load(x + i), inverse));
   }
   if (i < width) {
-    const I8x16 q = Quantize(LoadPartial(x + i, width - i, 0.0f), inverse);
-    std::memcpy(y + i, &q, static_cast<size_t>(width - i));
+    int8_t tail[kLanes];
+    Store(tail, Quantize(LoadPartial(x + i, width - i, 0.0f), inverse));
+    std::memcpy(y + i, tail, static_cast<size_t>(width - i));
   }
   return largest / 127.0f;
 }

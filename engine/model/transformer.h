@@ -1,0 +1,77 @@
+#pragma once
+// The forward pass of every architecture in model_config.h, over a ragged batch of tokens. Owns the
+// activations of a step; borrows weights and the KV pool. One thread at a time runs it.
+//
+// The residual stream and all op results are fp32; what enters a matmul is rounded to the dtype
+// that the weights multiply with (f32, bf16, or int8 with a scale for each row).
+
+#include <cstdint>
+#include <span>
+
+#include "engine/config/model_config.h"
+#include "engine/model/token_batch.h"
+#include "engine/model/weights.h"
+#include "kernels/core/context.h"
+#include "kernels/kv_pages.h"
+#include "kernels/rope.h"
+
+namespace tandem {
+
+class Transformer {
+ public:
+  // `config` and `weights` outlive this. Buffers are sized for max_tokens a step.
+  Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens);
+
+  // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
+  // here until the next call: the residual stream before the final norm.
+  void Forward(Context& context, const TokenBatch& batch, KvPool& pool);
+
+  // Final norm and output head for some tokens of the last Forward.
+  // rows: indices of tokens, at most max_tokens; logits [rows, vocab], f32.
+  void Logits(Context& context, std::span<const int32_t> rows, TensorView logits);
+
+  // [tokens of the last Forward, hidden], f32
+  ConstTensorView hidden() const { return hidden_.view().Rows(0, num_tokens_); }
+
+ private:
+  // What a matmul reads: x rounded to its dtype, and the row scales where that is int8.
+  struct MatmulInput {
+    ConstTensorView x;
+    ConstTensorView scales;
+  };
+
+  void AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
+  void FeedForwardBlock(Context& context, int64_t layer);
+  void FeedForward(Context& context, const FeedForwardWeights& weights, const MatmulInput& input,
+                   TensorView y, MatmulOutput output);
+  void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed);
+  void Norm(Context& context, TensorView x, const Tensor& weight, TensorView y);
+  MatmulInput Stage(Context& context, ConstTensorView x);
+
+  const ModelConfig& config_;
+  const ModelWeights& weights_;
+  RopeTable rope_;
+  DType activation_dtype_;  // of what norms, attention and activations write: bf16 or f32
+  int64_t max_tokens_;
+  int64_t num_tokens_ = 0;  // of the last Forward
+
+  // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for
+  // experts.
+  Tensor hidden_;         // [tokens, hidden], f32: the residual stream
+  Tensor normed_;         // [tokens, hidden], activation dtype
+  Tensor qkv_;            // [tokens, (heads + 2 kv_heads) * head_dim], f32
+  Tensor q_;              // [tokens, heads, head_dim], f32
+  Tensor k_;              // [tokens, kv_heads, head_dim], f32
+  Tensor v_;              // [tokens, kv_heads, head_dim], f32
+  Tensor attended_;       // [tokens, heads * head_dim], activation dtype
+  Tensor gate_up_;        // [rows, 2 * intermediate], f32
+  Tensor activated_;      // [rows, intermediate], activation dtype
+  Tensor quantized_;      // [rows, widest input], i8; int8 weights only
+  Tensor row_scales_;     // [rows], f32; int8 weights only
+  Tensor expert_input_;   // [rows, hidden], the matmul's dtype; mixtures only
+  Tensor expert_scales_;  // [rows], f32; mixtures with int8 weights only
+  Tensor expert_output_;  // [rows, hidden], f32; mixtures only
+  Tensor shared_output_;  // [tokens, hidden], f32; mixtures only
+};
+
+}  // namespace tandem

@@ -1,0 +1,271 @@
+#include "engine/model_runner.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <numeric>
+
+#include "engine/weights/loader.h"
+#include "engine/weights/tensor_table.h"
+
+namespace tandem {
+namespace {
+
+// Rows that go through the output head at once: bounds the logits buffer for large vocabularies.
+constexpr int64_t kLogitRows = 64;
+// Of the available memory, what the KV pool may take when its size is not given.
+constexpr double kKvShare = 0.4;
+
+ModelConfig Adjusted(ModelConfig config, const ModelRunnerOptions& options) {
+  if (!options.rope_scaling.empty()) ApplyRopeScaling(options.rope_scaling, config);
+  if (options.max_context < 0 || options.max_context > config.rope.max_positions) {
+    throw ConfigError("max-model-len " + std::to_string(options.max_context) + " is outside 1.." +
+                      std::to_string(config.rope.max_positions) +
+                      ", the model's context; --rope-scaling lengthens it");
+  }
+  if (options.max_context > 0) config.rope.max_positions = options.max_context;
+  return config;
+}
+
+KvLayout LayoutOf(const ModelConfig& config, const ModelRunnerOptions& options) {
+  const bool wide = options.dtype == DType::kF32 || options.dtype == DType::kF16;
+  return {.num_layers = config.num_layers,
+          .num_kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim,
+          .dtype = options.kv_dtype.value_or(wide ? DType::kF32 : DType::kBf16)};
+}
+
+int64_t PagesOfContext(const ModelConfig& config) {
+  return (config.max_context() + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+}
+
+// Enough for max_sequences full contexts, but no more than the memory that was given or is there.
+int64_t NumPages(const ModelConfig& config, const ModelRunnerOptions& options) {
+  const int64_t page_bytes = LayoutOf(config, options).page_bytes();
+  const int64_t useful = PagesOfContext(config) * options.max_sequences;
+  const int64_t bytes =
+      options.kv_bytes > 0
+          ? options.kv_bytes
+          : static_cast<int64_t>(kKvShare * static_cast<double>(AvailableMemoryBytes()));
+  const int64_t pages = std::min(bytes / page_bytes, useful);
+  if (pages < 1) {
+    throw ConfigError("the KV cache has " + std::to_string(bytes) + " bytes, one page takes " +
+                      std::to_string(page_bytes) +
+                      "; give more with --kv-cache-memory, or free memory");
+  }
+  return pages;
+}
+
+RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& options) {
+  if (options.max_sequences < 1 || options.max_step_tokens < options.max_sequences) {
+    throw ConfigError("max-num-batched-tokens (" + std::to_string(options.max_step_tokens) +
+                      ") must be at least max-num-seqs (" + std::to_string(options.max_sequences) +
+                      "), which must be at least 1");
+  }
+  return {.num_pages = NumPages(config, options),
+          .page_tokens = KvLayout::kPageTokens,
+          .max_context = config.max_context(),
+          .max_step_tokens = options.max_step_tokens,
+          .max_sequences = options.max_sequences,
+          .vocab_size = config.vocab_size};
+}
+
+int Threads(const ModelRunnerOptions& options) {
+  return options.num_threads > 0 ? options.num_threads : AvailableProcessors();
+}
+
+// "Key:  123 kB" of /proc/meminfo, in bytes; -1 when it is not there.
+int64_t MeminfoBytes(const std::string& key) {
+  std::ifstream file("/proc/meminfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.rfind(key + ":", 0) == 0) return std::stoll(line.substr(key.size() + 1)) * 1024;
+  }
+  return -1;
+}
+
+// A number in a one-line file; -1 for "max" and for a missing file.
+int64_t NumberIn(const char* path) {
+  std::ifstream file(path);
+  int64_t value = -1;
+  return file >> value ? value : -1;
+}
+
+}  // namespace
+
+int64_t AvailableMemoryBytes() {
+  int64_t available = MeminfoBytes("MemAvailable");
+  if (available < 0) available = int64_t{1} << 30;
+  const int64_t limit = NumberIn("/sys/fs/cgroup/memory.max");
+  const int64_t used = NumberIn("/sys/fs/cgroup/memory.current");
+  if (limit >= 0 && used >= 0) available = std::min(available, std::max<int64_t>(limit - used, 0));
+  return available;
+}
+
+std::unique_ptr<ModelRunner> ModelRunner::Load(const std::filesystem::path& directory,
+                                               const ModelRunnerOptions& options) {
+  const ModelConfig config = ReadModelConfig(directory);
+  const TensorTable table = ReadSafetensors(directory);
+  ThreadPool pool(Threads(options));
+  Workspace workspace;
+  Context context{.pool = pool, .isa = options.isa, .workspace = workspace};
+  ModelWeights weights = LoadWeights(context, table, config, options.dtype, directory.string());
+  return std::make_unique<ModelRunner>(config, std::move(weights), options);
+}
+
+ModelRunner::ModelRunner(ModelConfig config, ModelWeights weights,
+                         const ModelRunnerOptions& options)
+    : config_(Adjusted(std::move(config), options)),
+      options_(options),
+      limits_(LimitsOf(config_, options)),
+      weights_(std::move(weights)),
+      pool_(Threads(options)),
+      context_{.pool = pool_, .isa = options.isa, .workspace = workspace_},
+      kv_(LayoutOf(config_, options), limits_.num_pages),
+      transformer_(config_, weights_, limits_.max_step_tokens),
+      logits_(DType::kF32, {kLogitRows, config_.vocab_size}) {}
+
+MemoryReport ModelRunner::memory() const {
+  const KvLayout& layout = kv_.layout();
+  return {.weight_bytes = weights_.size_bytes(),
+          .kv_bytes = kv_.num_pages() * layout.page_bytes(),
+          .kv_token_bytes = layout.page_bytes() / KvLayout::kPageTokens,
+          .kv_tokens = kv_.num_pages() * KvLayout::kPageTokens};
+}
+
+void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
+  result.sequences.resize(batch.sequences.size());
+  for (SequenceResult& sequence : result.sequences) {
+    sequence.sampled.reset();
+    sequence.prompt.clear();
+  }
+  if (batch.sequences.empty()) return;
+  tokens_.Assign(batch.sequences);
+  transformer_.Forward(context_, tokens_, kv_);
+  CollectWantedRows(batch);
+  for (size_t begin = 0; begin < wanted_.size(); begin += kLogitRows) {
+    const size_t count = std::min<size_t>(wanted_.size() - begin, kLogitRows);
+    FinishRows(batch, std::span(wanted_).subspan(begin, count), result);
+  }
+}
+
+void ModelRunner::CollectWantedRows(const StepBatch& batch) {
+  wanted_.clear();
+  int64_t first_row = 0;  // of the sequence, in the batch
+  for (size_t index = 0; index < batch.sequences.size(); ++index) {
+    const SequenceStep& sequence = batch.sequences[index];
+    if (sequence.prompt_logprobs) {
+      for (int64_t i = 0; i < sequence.count; ++i) {
+        const int64_t next = sequence.first + i + 1;
+        if (next >= sequence.num_prompt) break;
+        wanted_.push_back({.sequence = static_cast<int32_t>(index),
+                           .token_row = static_cast<int32_t>(first_row + i),
+                           .next = sequence.history[static_cast<size_t>(next)]});
+      }
+    }
+    if (sequence.sample) {
+      wanted_.push_back({.sequence = static_cast<int32_t>(index),
+                         .token_row = static_cast<int32_t>(first_row + sequence.count - 1)});
+    }
+    first_row += sequence.count;
+  }
+}
+
+// The row's banned ids go to the end of `banned_`, which has room for them.
+SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
+  const SamplingParams& params = *sequence.sampling;
+  const auto num_prompt = static_cast<size_t>(sequence.num_prompt);
+  const size_t first_banned = banned_.size();
+  if (static_cast<int64_t>(sequence.history.size()) - sequence.num_prompt < params.min_tokens) {
+    banned_.insert(banned_.end(), sequence.eos_ids.begin(), sequence.eos_ids.end());
+    banned_.insert(banned_.end(), params.stop_token_ids.begin(), params.stop_token_ids.end());
+  }
+  return {.temperature = params.temperature,
+          .top_k = params.top_k,
+          .top_p = params.top_p,
+          .min_p = params.min_p,
+          .repetition_penalty = params.repetition_penalty,
+          .frequency_penalty = params.frequency_penalty,
+          .presence_penalty = params.presence_penalty,
+          .prompt = sequence.history.first(num_prompt),
+          .output = sequence.history.subspan(num_prompt),
+          .bias = params.logit_bias,
+          .banned = std::span(banned_).subspan(first_banned),
+          .key = {.seed = params.seed,
+                  .choice = params.choice,
+                  .position = sequence.history.size(),
+                  .purpose = RandomPurpose::kSample}};
+}
+
+// Fills drawn_: a token for each row that draws. Such rows are not contiguous where prompt rows lie
+// between them, so each contiguous stretch is one call.
+void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows,
+                             ConstTensorView logits) {
+  drawn_.assign(rows.size(), -1);
+  banned_.clear();
+  size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
+  for (const WantedRow& row : rows) {
+    const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
+    if (row.next < 0)
+      most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
+  }
+  banned_.reserve(most_banned);
+  for (size_t begin = 0; begin < rows.size();) {
+    size_t end = begin;
+    draws_.clear();
+    while (end < rows.size() && rows[end].next < 0) {
+      draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
+    }
+    if (end > begin) {
+      Sample(context_, logits.Rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)),
+             draws_, std::span(drawn_).subspan(begin, end - begin));
+    }
+    begin = std::max(end, begin + 1);
+  }
+}
+
+// Logits, log-probabilities and draws of at most kLogitRows rows.
+void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> rows,
+                             StepResult& result) {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  token_rows_.clear();
+  for (const WantedRow& row : rows) token_rows_.push_back(row.token_row);
+  const TensorView logits = logits_.view().Rows(0, num_rows);
+  transformer_.Logits(context_, token_rows_, logits);  // [rows, vocab]
+  statistics_.resize(rows.size());
+  LogSoftmaxStatistics(context_, logits, 1.0f, statistics_);
+
+  DrawTokens(batch, rows, logits);
+  for (size_t index = 0; index < rows.size(); ++index) {
+    const WantedRow& row = rows[index];
+    const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
+    const bool draw = row.next < 0;
+    const auto& num_top = draw ? sequence.sampling->logprobs : sequence.sampling->prompt_logprobs;
+    const std::span<const float> values(
+        logits.data<float>() + static_cast<int64_t>(index) * config_.vocab_size,
+        static_cast<size_t>(config_.vocab_size));
+    ScoredToken scored;
+    scored.token.id = draw ? drawn_[index] : row.next;
+    if (scored.token.id >= 0) {
+      scored.token.logprob =
+          statistics_[index].LogProb(values[static_cast<size_t>(scored.token.id)]);
+    }
+    if (num_top.value_or(0) > 0 && statistics_[index].finite) {
+      const int64_t count = std::min<int64_t>(*num_top, config_.vocab_size);
+      top_ids_.resize(static_cast<size_t>(count));
+      TopIds(values, count, top_ids_);
+      for (const int32_t id : top_ids_) {
+        scored.top.push_back(
+            {.id = id, .logprob = statistics_[index].LogProb(values[static_cast<size_t>(id)])});
+      }
+    }
+    SequenceResult& target = result.sequences[static_cast<size_t>(row.sequence)];
+    if (draw) {
+      target.sampled = std::move(scored);
+    } else {
+      target.prompt.push_back(std::move(scored));
+    }
+  }
+}
+
+}  // namespace tandem

@@ -1,0 +1,37 @@
+#include "kernels/activation.h"
+
+#include "kernels/core/shape_check.h"
+#include "kernels/cpu/activation_rows.h"
+#include "kernels/cpu/rows_of.h"
+
+namespace tandem {
+
+void SiluMul(Context& context, const SiluMulArgs& args) {
+  ShapeCheck check("SiluMul");
+  Dim tokens{"tokens"}, width{"width"};
+  check.Match("y", args.y, {tokens, width}).Type("y", args.y, {DType::kF32, DType::kBf16});
+  Dim both{"2 * width", 2 * width};
+  check.Match("gate_up", args.gate_up, {tokens, both}).Type("gate_up", args.gate_up, {DType::kF32});
+  cpu::SiluMulRows work{.gate_up = args.gate_up.data<float>(), .width = width};
+  if (args.y.dtype() == DType::kF32) {
+    work.y_f32 = args.y.data<float>();
+  } else {
+    work.y_bf16 = args.y.data<BFloat16>();
+  }
+  cpu::SiluMulFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::SiluMul, cpu::avx2::SiluMul, cpu::avx512::SiluMul);
+  context.pool.ForRanges(tokens, cpu::GrainRows(4 * width),  // an exponential and a division each
+                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+}
+
+void Add(Context& context, const AddArgs& args) {
+  CHECK(args.x.shape() == args.y.shape(), args.x.shape(), args.y.shape());
+  const float* x = args.x.data<float>();
+  float* y = args.y.data<float>();
+  cpu::AddFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::Add, cpu::avx2::Add, cpu::avx512::Add);
+  context.pool.ForRanges(args.y.num_elements(), cpu::GrainRows(1),
+                         [&](int64_t begin, int64_t end) { run(x, y, begin, end); });
+}
+
+}  // namespace tandem

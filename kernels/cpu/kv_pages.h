@@ -1,0 +1,11 @@
+#pragma once
+// kv_pages.h on the CPU; operands are already checked. Called by the thread that runs steps.
+
+#include "kernels/kv_pages.h"
+
+namespace tandem::cpu {
+
+void KvWrite(Context& context, const KvWriteArgs& args);
+void KvCopyPage(KvPool& pool, PageId from, PageId to);
+
+}  // namespace tandem::cpu

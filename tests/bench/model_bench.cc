@@ -1,0 +1,218 @@
+#include "tests/bench/model_bench.h"
+
+#include <cstdio>
+#include <map>
+#include <numeric>
+
+#include "engine/model_runner.h"
+#include "kernels/matmul.h"
+#include "kernels/moe.h"
+#include "tests/bench/timing.h"
+#include "tests/support/random_model.h"
+
+namespace tandem {
+namespace {
+
+ModelConfig ShapeByName(const std::string& name) {
+  if (name == "stories260k") return Stories260KConfig();
+  if (name == "26m") return MiniMind26MConfig();
+  if (name == "104m") return MiniMind104MConfig();
+  if (name == "145m-moe") return MiniMindMoe145MConfig();
+  throw ConfigError("unknown shape '" + name + "'; known: stories260k, 26m, 104m, 145m-moe");
+}
+
+// Streams that decode greedily in lock step, straight on the runner.
+class Streams {
+ public:
+  Streams(ModelRunner& runner, int64_t count, int64_t prompt_tokens, int64_t total_tokens)
+      : runner_(runner), histories_(static_cast<size_t>(count)), pages_(histories_.size()) {
+    sampling_.temperature = 0;
+    const int64_t pages = (total_tokens + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+    CHECK(pages * count <= runner.limits().num_pages, pages, count, runner.limits().num_pages);
+    for (size_t stream = 0; stream < histories_.size(); ++stream) {
+      histories_[stream].reserve(static_cast<size_t>(total_tokens));
+      for (int64_t i = 0; i < prompt_tokens; ++i) {
+        histories_[stream].push_back(static_cast<TokenId>(
+            (i * 7919 + static_cast<int64_t>(stream) * 104729 + 3) % runner.limits().vocab_size));
+      }
+      pages_[stream].resize(static_cast<size_t>(pages));
+      std::iota(pages_[stream].begin(), pages_[stream].end(),
+                static_cast<PageId>(static_cast<int64_t>(stream) * pages));
+    }
+  }
+
+  // Computes every prompt in chunks and draws each stream's first token.
+  void Prefill() {
+    const int64_t budget = runner_.limits().max_step_tokens;
+    for (size_t stream = 0; stream < histories_.size(); ++stream) {
+      const auto length = static_cast<int64_t>(histories_[stream].size());
+      for (int64_t first = 0; first < length; first += budget) {
+        batch_.sequences.assign(1, Step(stream, first, std::min(budget, length - first)));
+        Run();
+      }
+    }
+  }
+
+  void Decode(int64_t num_steps) {
+    for (int64_t step = 0; step < num_steps; ++step) {
+      batch_.sequences.clear();
+      for (size_t stream = 0; stream < histories_.size(); ++stream) {
+        batch_.sequences.push_back(
+            Step(stream, static_cast<int64_t>(histories_[stream].size()) - 1, 1));
+      }
+      Run();
+    }
+  }
+
+ private:
+  SequenceStep Step(size_t stream, int64_t first, int64_t count) const {
+    const std::vector<TokenId>& history = histories_[stream];
+    return {.history = history,
+            .num_prompt = static_cast<int64_t>(history.size()),
+            .first = first,
+            .count = count,
+            .pages = pages_[stream],
+            .sampling = &sampling_,
+            .sample = first + count == static_cast<int64_t>(history.size())};
+  }
+
+  void Run() {
+    runner_.Run(batch_, result_);
+    for (size_t i = 0; i < result_.sequences.size(); ++i) {
+      if (!result_.sequences[i].sampled) continue;
+      const size_t stream = batch_.sequences.size() == 1 ? StreamOf(batch_.sequences[0]) : i;
+      histories_[stream].push_back(result_.sequences[i].sampled->token.id);
+    }
+  }
+
+  size_t StreamOf(const SequenceStep& step) const {
+    for (size_t stream = 0; stream < histories_.size(); ++stream) {
+      if (histories_[stream].data() == step.history.data()) return stream;
+    }
+    CHECK(false);
+    return 0;
+  }
+
+  ModelRunner& runner_;
+  SamplingParams sampling_;
+  std::vector<std::vector<TokenId>> histories_;
+  std::vector<std::vector<PageId>> pages_;
+  StepBatch batch_;
+  StepResult result_;
+};
+
+// Every linear layer of the model in order, each with its own weights, on inputs of M rows; the
+// head for `head_rows` of them. What a perfect rest of the model would leave.
+class MatmulChain {
+ public:
+  MatmulChain(const ModelConfig& config, const ModelWeights& weights, int64_t rows)
+      : weights_(weights), rows_(rows) {
+    const int64_t widest = std::max(
+        {config.hidden_size, config.intermediate_size, config.num_heads * config.head_dim});
+    const int64_t widest_out = std::max(
+        {2 * config.intermediate_size, config.vocab_size, weights.layers[0].attention.qkv.n()});
+    x_ = Tensor(weights.embedding.input_dtype(), {rows, widest});
+    scales_ = Tensor(DType::kF32, {rows});
+    y_ = Tensor(DType::kF32, {rows, widest_out});
+  }
+
+  void Run(Context& context, int64_t head_rows) {
+    for (const LayerWeights& layer : weights_.layers) {
+      One(context, layer.attention.qkv, rows_);
+      One(context, layer.attention.output, rows_);
+      if (layer.dense) {
+        One(context, layer.dense->gate_up, rows_);
+        One(context, layer.dense->down, rows_);
+      }
+    }
+    One(context, weights_.output_head(), head_rows);
+  }
+
+ private:
+  void One(Context& context, const PackedMatrix& w, int64_t rows) {
+    ConstTensorView scales;
+    if (w.dtype() == DType::kI8) scales = scales_.view().Rows(0, rows);
+    Matmul(context, {.x = {x_.view().bytes(), x_.dtype(), {rows, w.k()}},
+                     .x_scales = scales,
+                     .w = w,
+                     .y = {y_.view().bytes(), DType::kF32, {rows, w.n()}}});
+  }
+
+  const ModelWeights& weights_;
+  int64_t rows_;
+  Tensor x_, scales_, y_;
+};
+
+double ChainTokensPerSecond(ModelRunner& runner, const ModelBenchOptions& options, int64_t rows,
+                            int64_t head_rows) {
+  ThreadPool pool(options.num_threads);
+  Workspace workspace;
+  Context context{.pool = pool, .isa = options.isa, .workspace = workspace};
+  MatmulChain chain(runner.config(), runner.weights(), rows);
+  chain.Run(context, head_rows);
+  std::vector<double> seconds;
+  const int inner = static_cast<int>(std::max<int64_t>(1, 256 / rows));
+  for (int repeat = 0; repeat < options.repeats; ++repeat) {
+    seconds.push_back(SecondsOf([&] {
+                        for (int i = 0; i < inner; ++i) chain.Run(context, head_rows);
+                      }) /
+                      inner);
+  }
+  return static_cast<double>(rows) / Median(seconds);
+}
+
+void PrintRow(const std::string& what, double whole, double chain) {
+  std::printf("%-16s %12.0f %12.0f %8.0f %%\n", what.c_str(), whole, chain, 100 * whole / chain);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void RunModelBench(const ModelBenchOptions& options) {
+  const ModelConfig config = ShapeByName(options.shape);
+  ThreadPool pool(options.num_threads);
+  Workspace workspace;
+  Context context{.pool = pool, .isa = options.isa, .workspace = workspace};
+  const int64_t max_streams =
+      std::max<int64_t>(1, options.streams.empty()
+                               ? 1
+                               : *std::max_element(options.streams.begin(), options.streams.end()));
+  const int64_t stream_tokens = options.prompt_tokens + options.decode_tokens + 1;
+  ModelRunnerOptions runner_options;
+  runner_options.dtype = options.dtype;
+  runner_options.max_context = std::max(options.prefill_tokens + 1, stream_tokens);
+  runner_options.max_sequences = max_streams;
+  runner_options.max_step_tokens = std::max({options.prefill_tokens, max_streams, int64_t{1}});
+  runner_options.num_threads = options.num_threads;
+  runner_options.isa = options.isa;
+  ModelRunner runner(config, RandomWeights(context, config, options.dtype, 1), runner_options);
+
+  std::printf("%s %s, %d threads, %s: tokens a second, medians of %d\n", options.shape.c_str(),
+              std::string(Name(options.dtype)).c_str(), options.num_threads,
+              std::string(Name(options.isa)).c_str(), options.repeats);
+  std::printf("%-16s %12s %12s %10s\n", "", "whole model", "bare matmuls", "share");
+  if (options.prefill_tokens > 0) {
+    std::vector<double> seconds;
+    for (int repeat = -1; repeat < options.repeats; ++repeat) {
+      Streams stream(runner, 1, options.prefill_tokens, options.prefill_tokens + 1);
+      const double took = SecondsOf([&] { stream.Prefill(); });
+      if (repeat >= 0) seconds.push_back(took);  // the first one warms up
+    }
+    const double chain = ChainTokensPerSecond(runner, options, options.prefill_tokens, 1);
+    PrintRow("prefill " + std::to_string(options.prefill_tokens),
+             static_cast<double>(options.prefill_tokens) / Median(seconds), chain);
+  }
+  for (const int64_t count : options.streams) {
+    std::vector<double> seconds;
+    for (int repeat = 0; repeat < options.repeats; ++repeat) {
+      Streams streams(runner, count, options.prompt_tokens, stream_tokens);
+      streams.Prefill();
+      seconds.push_back(SecondsOf([&] { streams.Decode(options.decode_tokens); }));
+    }
+    const double chain = ChainTokensPerSecond(runner, options, count, count);
+    PrintRow(std::to_string(count) + (count == 1 ? " stream" : " streams"),
+             static_cast<double>(count * options.decode_tokens) / Median(seconds), chain);
+  }
+}
+
+}  // namespace tandem

@@ -1,0 +1,30 @@
+#pragma once
+// Models with random weights in real shapes, for tests and benchmarks: no files, always the same
+// bits.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/config/model_config.h"
+#include "engine/model/weights.h"
+#include "kernels/core/context.h"
+
+namespace tandem {
+
+struct NamedConfig {
+  std::string name;
+  ModelConfig config;
+};
+
+ModelConfig Stories260KConfig();
+ModelConfig MiniMind26MConfig();
+ModelConfig MiniMind104MConfig();
+ModelConfig MiniMindMoe145MConfig();
+// MiniMind2's mixture with shared experts, three small layers: for tests that cannot wait.
+ModelConfig TinyMoeConfig();
+
+// Every matrix uniform with standard deviation 1/sqrt(k), norms near 1, drawn from (seed, name).
+ModelWeights RandomWeights(Context& context, const ModelConfig& config, DType dtype, uint64_t seed);
+
+}  // namespace tandem
