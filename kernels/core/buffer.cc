@@ -33,6 +33,7 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
       throw DeviceError("cannot map " + std::to_string(size_bytes) + " bytes of memory: " +
                         std::strerror(errno));
     }
+    madvise(mapped, static_cast<size_t>(size_bytes), MADV_HUGEPAGE);  // a wish: refusal costs speed only
     data_ = static_cast<std::byte*>(mapped);
     return;
   }

@@ -17,6 +17,12 @@ constexpr int64_t kTileColumns = 16;
 constexpr int64_t kTileRowBytes = 64;
 constexpr int64_t kPanelRowBytes = 4 * kPanelColumns;  // one group of k, all columns
 
+// Weights that the second cache holds while all rows pass over them.
+constexpr int64_t kPanelGroupBytes = 512 << 10;
+
+// More fetches than this in the time of four products only queue up.
+constexpr int64_t kMaxLinesPerStep = 8;
+
 // The operand of LDTILECFG (Intel SDM volume 1, 18.3).
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
@@ -46,6 +52,7 @@ class TileScope {
 // The intrinsics take tile numbers as literals, so each arrangement is spelled out.
 struct AmxBf16 : Avx512Base {
   using Accumulator = __m512;
+  static constexpr bool kSumsAreOutputs = true;
   static Accumulator Load(const float* p) { return _mm512_load_ps(p); }
   static Floats Finish(Accumulator sum, const MatmulOperands&, int64_t, int64_t) { return sum; }
   static void MultiplyWide() {
@@ -55,18 +62,19 @@ struct AmxBf16 : Avx512Base {
     _tile_dpbf16ps(3, 5, 7);
   }
   static void MultiplyNarrow(const std::byte* w) {
-    _tile_loadd(5, w, kPanelRowBytes);
+    _tile_stream_loadd(5, w, kPanelRowBytes);
     _tile_dpbf16ps(0, 4, 5);
-    _tile_loadd(6, w + kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(6, w + kTileRowBytes, kPanelRowBytes);
     _tile_dpbf16ps(1, 4, 6);
-    _tile_loadd(7, w + 2 * kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(7, w + 2 * kTileRowBytes, kPanelRowBytes);
     _tile_dpbf16ps(2, 4, 7);
-    _tile_loadd(5, w + 3 * kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(5, w + 3 * kTileRowBytes, kPanelRowBytes);
     _tile_dpbf16ps(3, 4, 5);
   }
 };
 
 struct AmxI8 : Avx512Integer {
+  static constexpr bool kSumsAreOutputs = false;
   static Accumulator Load(const float* p) { return _mm512_load_si512(p); }
   static void MultiplyWide() {
     _tile_dpbssd(0, 4, 6);
@@ -75,13 +83,13 @@ struct AmxI8 : Avx512Integer {
     _tile_dpbssd(3, 5, 7);
   }
   static void MultiplyNarrow(const std::byte* w) {
-    _tile_loadd(5, w, kPanelRowBytes);
+    _tile_stream_loadd(5, w, kPanelRowBytes);
     _tile_dpbssd(0, 4, 5);
-    _tile_loadd(6, w + kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(6, w + kTileRowBytes, kPanelRowBytes);
     _tile_dpbssd(1, 4, 6);
-    _tile_loadd(7, w + 2 * kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(7, w + 2 * kTileRowBytes, kPanelRowBytes);
     _tile_dpbssd(2, 4, 7);
-    _tile_loadd(5, w + 3 * kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(5, w + 3 * kTileRowBytes, kPanelRowBytes);
     _tile_dpbssd(3, 4, 5);
   }
 };
@@ -101,19 +109,55 @@ struct PanelTail {
   }
 };
 
+// Weights of the next group of panels, fetched a few lines at a time while this group is
+// multiplied.
+struct Ahead {
+  const std::byte* next;
+  const std::byte* end;
+  int64_t lines_per_step;
+
+  void Fetch() {
+    for (int64_t line = 0; line < lines_per_step && next < end; ++line) {
+      __builtin_prefetch(next, 0, 2);
+      next += kCacheLineBytes;
+    }
+  }
+};
+
 // Accumulator tiles on their way to y.
 struct Sums {
   alignas(64) float tiles[4][kTileRows * kTileColumns];
+
+  void Take() {
+    _tile_stored(0, tiles[0], kTileRowBytes);
+    _tile_stored(1, tiles[1], kTileRowBytes);
+    _tile_stored(2, tiles[2], kTileRowBytes);
+    _tile_stored(3, tiles[3], kTileRowBytes);
+  }
 };
 
 // Rows [first, last) of x live in the tile whose row 0 is x's row `tile_row`.
 template <typename Kernel>
 void StoreTile(const MatmulOperands& operands, const float* tile, int64_t tile_row, int64_t first,
                int64_t last, int64_t column) {
-  for (int64_t row = first; row < last; ++row) {
-    StoreVector<Kernel>(operands, row, column,
-                        Kernel::Load(tile + (row - tile_row) * kTileColumns));
+  const float* sums = tile + (first - tile_row) * kTileColumns;
+  if (operands.bias == nullptr && !operands.add_to_y && column + kTileColumns <= operands.n) {
+    float* y = operands.y + first * operands.n + column;
+    for (int64_t row = first; row < last; ++row, y += operands.n, sums += kTileColumns) {
+      Kernel::StoreFloats(y, Kernel::Finish(Kernel::Load(sums), operands, row, column));
+    }
+    return;
   }
+  for (int64_t row = first; row < last; ++row, sums += kTileColumns) {
+    StoreVector<Kernel>(operands, row, column, Kernel::Load(sums));
+  }
+}
+
+// Whether tiles of this many columns may be stored over y as they are.
+template <typename Kernel>
+bool StoresDirectly(const MatmulOperands& operands, int64_t column, int64_t num_columns) {
+  return Kernel::kSumsAreOutputs && operands.bias == nullptr && !operands.add_to_y &&
+         column + num_columns <= operands.n;
 }
 
 // Up to 16 rows starting at tile_row, by a whole panel; stores rows [first, last).
@@ -132,14 +176,21 @@ void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t t
     x += kTileRowBytes;
     w += kTileRows * kPanelRowBytes;
   }
+  const int64_t column = panel * kPanelColumns;
+  if (StoresDirectly<Kernel>(operands, column, kPanelColumns)) {
+    float* y = operands.y + tile_row * operands.n + column;
+    const int64_t y_row_bytes = operands.n * static_cast<int64_t>(sizeof(float));
+    _tile_stored(0, y, y_row_bytes);
+    _tile_stored(1, y + kTileColumns, y_row_bytes);
+    _tile_stored(2, y + 2 * kTileColumns, y_row_bytes);
+    _tile_stored(3, y + 3 * kTileColumns, y_row_bytes);
+    return;
+  }
   Sums sums;
-  _tile_stored(0, sums.tiles[0], kTileRowBytes);
-  _tile_stored(1, sums.tiles[1], kTileRowBytes);
-  _tile_stored(2, sums.tiles[2], kTileRowBytes);
-  _tile_stored(3, sums.tiles[3], kTileRowBytes);
+  sums.Take();
   for (int64_t tile = 0; tile < 4; ++tile) {
     StoreTile<Kernel>(operands, sums.tiles[tile], tile_row, first, last,
-                      panel * kPanelColumns + tile * kTileColumns);
+                      column + tile * kTileColumns);
   }
 }
 
@@ -147,7 +198,7 @@ void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t t
 // two may overlap: then it recomputes rows that the first one stores.
 template <typename Kernel>
 void WideTile(const MatmulOperands& operands, const PanelTail& tail, int64_t first, int64_t last,
-              int64_t panel, int64_t half) {
+              int64_t panel, int64_t half, Ahead& ahead) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -160,20 +211,28 @@ void WideTile(const MatmulOperands& operands, const PanelTail& tail, int64_t fir
   for (int64_t left = operands.num_groups; left > 0; left -= kTileRows) {
     const std::byte* w = (left >= kTileRows ? panel_w : tail.groups) + half_offset;
     _tile_loadd(4, x0, operands.x_row_bytes);
-    _tile_loadd(6, w, kPanelRowBytes);
-    _tile_loadd(7, w + kTileRowBytes, kPanelRowBytes);
+    _tile_stream_loadd(6, w, kPanelRowBytes);
+    _tile_stream_loadd(7, w + kTileRowBytes, kPanelRowBytes);
     _tile_loadd(5, x1, operands.x_row_bytes);
     Kernel::MultiplyWide();
+    ahead.Fetch();
     x0 += kTileRowBytes;
     x1 += kTileRowBytes;
     panel_w += kTileRows * kPanelRowBytes;
   }
-  Sums sums;
-  _tile_stored(0, sums.tiles[0], kTileRowBytes);
-  _tile_stored(1, sums.tiles[1], kTileRowBytes);
-  _tile_stored(2, sums.tiles[2], kTileRowBytes);
-  _tile_stored(3, sums.tiles[3], kTileRowBytes);
   const int64_t column = panel * kPanelColumns + half * 2 * kTileColumns;
+  if (StoresDirectly<Kernel>(operands, column, 2 * kTileColumns)) {
+    float* y0 = operands.y + first * operands.n + column;
+    float* y1 = operands.y + second * operands.n + column;
+    const int64_t y_row_bytes = operands.n * static_cast<int64_t>(sizeof(float));
+    _tile_stored(0, y0, y_row_bytes);
+    _tile_stored(1, y0 + kTileColumns, y_row_bytes);
+    _tile_stored(2, y1, y_row_bytes);
+    _tile_stored(3, y1 + kTileColumns, y_row_bytes);
+    return;
+  }
+  Sums sums;
+  sums.Take();
   for (int64_t tile = 0; tile < 2; ++tile) {
     const int64_t at = column + tile * kTileColumns;
     StoreTile<Kernel>(operands, sums.tiles[tile], first, first, first + kTileRows, at);
@@ -181,22 +240,45 @@ void WideTile(const MatmulOperands& operands, const PanelTail& tail, int64_t fir
   }
 }
 
-// At least 16 rows: every tile of x is full, the last ones by overlapping the ones before.
+// The group of panels from `panel` on, to be fetched by all row tiles but the first.
+Ahead AheadOf(const MatmulOperands& operands, const MatmulBlock& block, int64_t panel,
+              int64_t group_panels) {
+  const int64_t row_tiles = (block.row_end - block.row_begin) / (2 * kTileRows);
+  if (row_tiles < 2 || panel >= block.panel_end) return {};
+  const int64_t end =
+      panel + group_panels < block.panel_end ? panel + group_panels : block.panel_end;
+  // A step of half a panel's 16 groups is 32 lines of weights.
+  const int64_t lines = 31 / (row_tiles - 1) + 1;
+  return {operands.w + panel * operands.panel_bytes, operands.w + end * operands.panel_bytes,
+          lines < kMaxLinesPerStep ? lines : kMaxLinesPerStep};
+}
+
+// At least 16 rows: every tile of x is full, the last ones by overlapping the ones before. The rows
+// of a tile stay in the first cache while a group of panels streams from the second.
 template <typename Kernel>
 void RunFullTiles(const MatmulOperands& operands, const MatmulBlock& block) {
   const TileScope scope(kTileRows, 2);
   PanelTail tail;
-  for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
-    tail.Copy(operands, panel);
+  const int64_t group_panels = kPanelGroupBytes / operands.panel_bytes + 1;
+  for (int64_t group = block.panel_begin; group < block.panel_end; group += group_panels) {
+    const int64_t group_end =
+        group + group_panels < block.panel_end ? group + group_panels : block.panel_end;
+    Ahead ahead = AheadOf(operands, block, group_end, group_panels);
     for (int64_t row = block.row_begin; row < block.row_end; row += 2 * kTileRows) {
       const int64_t left = block.row_end - row;
-      if (left <= kTileRows) {
-        NarrowTile<Kernel>(operands, tail, block.row_end - kTileRows, row, block.row_end, panel);
-        continue;
-      }
       const int64_t last = row + (left < 2 * kTileRows ? left : 2 * kTileRows);
-      WideTile<Kernel>(operands, tail, row, last, panel, 0);
-      WideTile<Kernel>(operands, tail, row, last, panel, 1);
+      Ahead none{};
+      Ahead& fetched =
+          row == block.row_begin ? none : ahead;  // the first pass loads its own weights
+      for (int64_t panel = group; panel < group_end; ++panel) {
+        tail.Copy(operands, panel);
+        if (left <= kTileRows) {
+          NarrowTile<Kernel>(operands, tail, last - kTileRows, row, last, panel);
+        } else {
+          WideTile<Kernel>(operands, tail, row, last, panel, 0, fetched);
+          WideTile<Kernel>(operands, tail, row, last, panel, 1, fetched);
+        }
+      }
     }
   }
 }

@@ -21,6 +21,8 @@
 
 namespace tandem::cpu {
 
+constexpr int64_t kCacheLineBytes = 64;
+
 template <typename Kernel>
 [[gnu::always_inline]] inline void StoreVector(const MatmulOperands& operands, int64_t row,
                                                int64_t column,
@@ -63,9 +65,19 @@ template <typename Kernel, int kPhase, int kRows, int kVectors>
   }
 }
 
-// Columns first_column .. of one panel, for rows row .. row + kRows.
-template <typename Kernel, int kRows, int kVectors>
-void Tile(const MatmulOperands& operands, int64_t row, int64_t panel, int64_t first_column) {
+// Weights that a later panel will need and that nobody has asked for yet. While several row tiles
+// pass over one panel the memory would idle; each step of a tile then fetches one line of the next
+// panel.
+struct PanelAhead {
+  const std::byte* next;
+  const std::byte* end;
+};
+
+// Columns first_column .. of one panel, for rows row .. row + kRows. With kFetch, also fetches a
+// cache line from `ahead` on at each step.
+template <typename Kernel, int kRows, int kVectors, bool kFetch>
+void Tile(const MatmulOperands& operands, int64_t row, int64_t panel, int64_t first_column,
+          const std::byte* ahead) {
   constexpr int64_t kGroupBytes = kPanelColumns * Kernel::kColumnBytes;
   typename Kernel::Accumulator accumulators[kRows][kVectors];
 #pragma GCC unroll 8
@@ -80,6 +92,10 @@ void Tile(const MatmulOperands& operands, int64_t row, int64_t panel, int64_t fi
   for (int64_t group = 0; group < operands.num_groups; ++group) {
     TilePhase<Kernel, 0>(w, x, x_row_bytes, accumulators);
     if constexpr (Kernel::kPhases == 2) TilePhase<Kernel, 1>(w, x, x_row_bytes, accumulators);
+    if constexpr (kFetch) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += kCacheLineBytes;
+    }
     w += kGroupBytes;
     x += 4 * Kernel::kPhases;
   }
@@ -95,16 +111,24 @@ void Tile(const MatmulOperands& operands, int64_t row, int64_t panel, int64_t fi
 
 // A whole panel for kRows rows, or for `num_rows` < kRows by going down the list.
 template <typename Kernel, int kRows>
-void PanelTile(const MatmulOperands& operands, int64_t row, int64_t num_rows, int64_t panel) {
+void PanelTile(const MatmulOperands& operands, int64_t row, int64_t num_rows, int64_t panel,
+               PanelAhead& ahead) {
   if constexpr (kRows > 1) {
     if (num_rows < kRows) {
-      PanelTile<Kernel, kRows - 1>(operands, row, num_rows, panel);
+      PanelTile<Kernel, kRows - 1>(operands, row, num_rows, panel, ahead);
       return;
     }
   }
   constexpr int kVectors = Kernel::Vectors(kRows);
-  for (int64_t column = 0; column < kPanelColumns; column += kVectors * Kernel::kLanes) {
-    Tile<Kernel, kRows, kVectors>(operands, row, panel, column);
+  constexpr int kColumns = kVectors * Kernel::kLanes;
+  for (int part = 0; part < kPanelColumns / kColumns; ++part) {
+    const int64_t column = part * kColumns;
+    if (ahead.next < ahead.end) {
+      Tile<Kernel, kRows, kVectors, true>(operands, row, panel, column, ahead.next);
+      ahead.next += operands.num_groups * kCacheLineBytes;
+    } else {
+      Tile<Kernel, kRows, kVectors, false>(operands, row, panel, column, nullptr);
+    }
   }
 }
 
@@ -112,13 +136,19 @@ void PanelTile(const MatmulOperands& operands, int64_t row, int64_t num_rows, in
 // into tiles of nearly equal height: 8 rows are 4 + 4, not 6 + 2.
 template <typename Kernel>
 void RunTiles(const MatmulOperands& operands, const MatmulBlock& block) {
+  const bool one_tile = block.row_end - block.row_begin <= Kernel::kMaxRows;
   for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
+    PanelAhead ahead{};
+    if (!one_tile && panel + 1 < block.panel_end) {
+      ahead.next = operands.w + (panel + 1) * operands.panel_bytes;
+      ahead.end = ahead.next + operands.panel_bytes;
+    }
     int64_t row = block.row_begin;
     while (row < block.row_end) {
       const int64_t rows_left = block.row_end - row;
       const int64_t tiles_left = (rows_left + Kernel::kMaxRows - 1) / Kernel::kMaxRows;
       const int64_t num_rows = (rows_left + tiles_left - 1) / tiles_left;
-      PanelTile<Kernel, Kernel::kMaxRows>(operands, row, num_rows, panel);
+      PanelTile<Kernel, Kernel::kMaxRows>(operands, row, num_rows, panel, ahead);
       row += num_rows;
     }
   }
