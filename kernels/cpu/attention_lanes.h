@@ -77,6 +77,43 @@ TANDEM_INLINE void StoreLanes(float* to, const Lanes& lanes) {
   for (int i = 0; i < kParts; ++i) std::memcpy(to + i * kPartLanes, &lanes.part[i], sizeof(Part));
 }
 
+// The largest lane of the four vectors: halves against halves, which order cannot change.
+TANDEM_INLINE float MaxLane(const F32x16* v) {
+  typedef float F32x8 __attribute__((vector_size(32)));
+  typedef float F32x4 __attribute__((vector_size(16)));
+  const F32x16 best01 = v[0] > v[1] ? v[0] : v[1];
+  const F32x16 best23 = v[2] > v[3] ? v[2] : v[3];
+  const F32x16 best = best01 > best23 ? best01 : best23;
+  const F32x8 low8 = __builtin_shufflevector(best, best, 0, 1, 2, 3, 4, 5, 6, 7);
+  const F32x8 high8 = __builtin_shufflevector(best, best, 8, 9, 10, 11, 12, 13, 14, 15);
+  const F32x8 best8 = low8 > high8 ? low8 : high8;
+  const F32x4 low4 = __builtin_shufflevector(best8, best8, 0, 1, 2, 3);
+  const F32x4 high4 = __builtin_shufflevector(best8, best8, 4, 5, 6, 7);
+  const F32x4 best4 = low4 > high4 ? low4 : high4;
+  const float even = best4[0] > best4[2] ? best4[0] : best4[2];
+  const float odd = best4[1] > best4[3] ? best4[1] : best4[3];
+  return even > odd ? even : odd;
+}
+
+// vec.h's Exp, bit for bit, where x <= 0 and denormals are flushed: one factor 2^n, no upper bound,
+// and NaN needs no care.
+TANDEM_INLINE F32x16 ExpOfNonPositive(F32x16 x) {
+  const F32x16 lowest = Splat(-87.33654f);
+  const F32x16 clamped = lowest > x ? lowest : x;
+  const F32x16 shifted = clamped * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: rounds
+  const F32x16 n = shifted - 12582912.0f;
+  const F32x16 r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  F32x16 p = Splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const U32x16 factor = (reinterpret_cast<U32x16>(shifted) << 23) + 0x3f800000u;
+  return x < lowest ? F32x16{} : p * reinterpret_cast<F32x16>(factor);
+}
+
 // How a cache's words multiply. A coefficient is an element of q or a probability, kUnit of them to
 // a word; Stored says how they wait to be broadcast.
 struct F32Cache {
@@ -131,9 +168,9 @@ struct WidenedBf16Cache {
     }
   }
   TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) {
-    alignas(32) BFloat16 rounded[kLanes];
-    Store(rounded, v);
-    Store(to, cpu::Load(rounded));
+    const U32x16 u = reinterpret_cast<U32x16>(v);
+    const U32x16 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) & 0xffff0000u;
+    Store(to, v == v ? reinterpret_cast<F32x16>(rounded) : v);
   }
 };
 
