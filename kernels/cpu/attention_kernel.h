@@ -52,11 +52,16 @@ static int64_t ScratchFloats(const AttentionCall& call) {
          kItemRows * call.head_dim;
 }
 
-// The pages of one block, at the kv head: those that hold none of the item's keys are null.
+// The pages of one block at the kv head: those that hold none of the item's keys are null. The next
+// block's are asked for while this one is computed; where there is none, this one's stand again.
 struct BlockPages {
   const uint32_t* keys[kBlockPages];
   const uint32_t* values[kBlockPages];
+  const uint32_t* next_keys[kBlockPages];
+  const uint32_t* next_values[kBlockPages];
 };
+
+TANDEM_INLINE void Prefetch(const uint32_t* line) { __builtin_prefetch(line, 0, 2); }
 
 // The keys of the block that each row of a tile sees, [begin, end).
 template <int R>
@@ -84,21 +89,48 @@ TANDEM_INLINE RowKeys<R> FindRowKeys(const AttentionCall& call, int64_t sequence
   return keys;
 }
 
+// sum[r][n] += coefficient of row r * line n, for a tile of R rows and N vectors of words. Where
+// there are registers for it all words are loaded first, so that a coefficient is broadcast once.
+template <class Cache, int R, int N>
+TANDEM_INLINE void MulAddTile(Lanes (&sum)[R][N], const typename Cache::Coefficient* coefficients,
+                              int64_t row_stride, const uint32_t* const (&lines)[N]) {
+  if constexpr (kParts == 1) {
+    typename Cache::Words words[N];
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) words[n] = Cache::Load(lines[n], ~0u);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        Cache::MulAdd(sum[r][n], coefficients + r * row_stride, words[n]);
+      }
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) {
+      const typename Cache::Words words = Cache::Load(lines[n], ~0u);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        Cache::MulAdd(sum[r][n], coefficients + r * row_stride, words);
+      }
+    }
+  }
+}
+
 // Scores of R rows against P pages.
 template <class Cache, int R, int P>
 TANDEM_INLINE void ScorePages(const AttentionCall& call, const typename Cache::Coefficient* q,
-                              const uint32_t* const* pages, float* scores) {
+                              const BlockPages& pages, int64_t page, float* scores) {
   Lanes sum[R][P] = {};
   const int64_t num_words = call.head_dim / Cache::kUnit;
   for (int64_t u = 0; u < num_words; ++u) {
+    const uint32_t* lines[P];
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-      const typename Cache::Words words = Cache::Load(pages[p] + u * kPageTokens, ~0u);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        Cache::MulAdd(sum[r][p], q + r * call.head_dim + u * Cache::kUnit, words);
-      }
+      lines[p] = pages.keys[page + p] + u * kPageTokens;
+      Prefetch(pages.next_keys[page + p] + u * kPageTokens);
     }
+    MulAddTile<Cache, R, P>(sum, q + u * Cache::kUnit, call.head_dim, lines);
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -115,13 +147,13 @@ static void ScoreBlock(const AttentionCall& call, const typename Cache::Coeffici
   while (page < end_page) {
     float* at = scores + page * kPageTokens;
     if (4 * R <= kTileLanes && end_page - page >= 4) {
-      ScorePages<Cache, R, 4>(call, q, pages.keys + page, at);
+      ScorePages<Cache, R, 4>(call, q, pages, page, at);
       page += 4;
     } else if (2 * R <= kTileLanes && end_page - page >= 2) {
-      ScorePages<Cache, R, 2>(call, q, pages.keys + page, at);
+      ScorePages<Cache, R, 2>(call, q, pages, page, at);
       page += 2;
     } else {
-      ScorePages<Cache, R, 1>(call, q, pages.keys + page, at);
+      ScorePages<Cache, R, 1>(call, q, pages, page, at);
       page += 1;
     }
   }
@@ -143,17 +175,18 @@ TANDEM_INLINE void AddColumns(const AttentionCall& call, const typename Cache::C
   }
   while (unit < end_unit) {
     const uint32_t* values = pages.values[unit / kPageUnits] + column;
+    const uint32_t* next_values = pages.next_values[unit / kPageUnits] + column;
     const int64_t stop = Smaller(end_unit, unit / kPageUnits * kPageUnits + kPageUnits);
     for (; unit < stop; ++unit) {
       const uint32_t* line = values + unit % kPageUnits * call.head_dim;
+      const uint32_t* next_line = next_values + unit % kPageUnits * call.head_dim;
+      const uint32_t* lines[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        const typename Cache::Words words = Cache::Load(line + c * kLanes, ~0u);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-          Cache::MulAdd(sum[r][c], weights + r * kBlockKeys + unit * Cache::kUnit, words);
-        }
+        lines[c] = line + c * kLanes;
+        Prefetch(next_line + c * kLanes);
       }
+      MulAddTile<Cache, R, C>(sum, weights + unit * Cache::kUnit, kBlockKeys, lines);
     }
   }
 #pragma GCC unroll 8
@@ -222,16 +255,17 @@ TANDEM_INLINE float WeighRow(const float* scores, int64_t begin, int64_t end, fl
   }
   const float best = MaxLanes(Max(Max(s[0], s[1]), Max(s[2], s[3])));
   const float old = maximum;
-  maximum = best > old ? best : old;
+  const float shift = best > old ? best : old;
   F32x16 sum(0.0f);
 #pragma GCC unroll 4
   for (int i = 0; i < kBlockPages; ++i) {
-    const F32x16 p = Exp(s[i] - maximum);
+    const F32x16 p = Exp(s[i] - shift);
     sum += p;
     Cache::StoreCoefficients(weights + i * kLanes, p);
   }
   Store(block_sum, sum);
-  return old - maximum;
+  maximum = shift;
+  return old - shift;
 }
 
 // The online softmax of R rows over one block: weights, and sums rescaled to the new maxima.
@@ -310,18 +344,30 @@ static void AttendRows(int num_rows, const AttentionCall& call, const Scratch<Ca
   }
 }
 
+// The keys of page `index` of the item's sequence; null when none of them is the item's.
+template <class Cache>
+TANDEM_INLINE const uint32_t* FindPage(const AttentionCall& call, const AttentionItem& item,
+                                       int64_t index) {
+  const int64_t key = index * kPageTokens;
+  if (key + kPageTokens <= item.first_key || key >= item.end_key) return nullptr;
+  const int64_t id = call.page_tables[item.sequence * call.max_pages + index];
+  const int64_t head_words = 2 * kPageTokens * call.head_dim / Cache::kUnit;
+  return reinterpret_cast<const uint32_t*>(call.layer + id * call.layer_page_bytes) +
+         item.kv_head * head_words;
+}
+
 template <class Cache>
 static BlockPages FindPages(const AttentionCall& call, const AttentionItem& item,
                             int64_t block_begin) {
-  const int64_t head_words = 2 * kPageTokens * call.head_dim / Cache::kUnit;
-  const int32_t* table = call.page_tables + item.sequence * call.max_pages;
-  BlockPages pages{};
+  const int64_t key_words = kPageTokens * call.head_dim / Cache::kUnit;
+  BlockPages pages;
   for (int64_t i = 0; i < kBlockPages; ++i) {
-    const int64_t key = block_begin + i * kPageTokens;
-    if (key + kPageTokens <= item.first_key || key >= item.end_key) continue;
-    const std::byte* page = call.layer + table[key / kPageTokens] * call.layer_page_bytes;
-    pages.keys[i] = reinterpret_cast<const uint32_t*>(page) + item.kv_head * head_words;
-    pages.values[i] = pages.keys[i] + head_words / 2;
+    const int64_t index = block_begin / kPageTokens + i;
+    pages.keys[i] = FindPage<Cache>(call, item, index);
+    const uint32_t* next = FindPage<Cache>(call, item, index + kBlockPages);
+    pages.next_keys[i] = next == nullptr ? pages.keys[i] : next;
+    pages.values[i] = pages.keys[i] + key_words;
+    pages.next_values[i] = pages.next_keys[i] + key_words;
   }
   return pages;
 }

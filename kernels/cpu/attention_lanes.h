@@ -131,9 +131,7 @@ struct WidenedBf16Cache {
     }
   }
   TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) {
-    alignas(32) BFloat16 rounded[kLanes];
-    Store(rounded, v);
-    Store(to, cpu::Load(rounded));
+    Store(to, RoundToBf16(v));
   }
 };
 
