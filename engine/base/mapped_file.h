@@ -1,6 +1,6 @@
 #pragma once
-// A file as read-only memory, for as long as the object lives. Throws FormatError naming the file when
-// it cannot be opened, or is not a regular file.
+// A file as read-only memory, for as long as the object lives. Throws FormatError naming the file
+// when it cannot be opened, or is not a regular file.
 
 #include <cstddef>
 #include <filesystem>
