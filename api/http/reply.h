@@ -30,6 +30,7 @@ class ReplySink {
     streaming_ = true;
   }
   void Write(std::string_view bytes) { bytes_.append(bytes); }
+  std::string& bytes() { return bytes_; }  // to append to; the connection takes it after each poll
   void End() { ended_ = true; }
   // The stream ends because of an error: the connection closes after it.
   void EndAndClose() {
@@ -42,7 +43,6 @@ class ReplySink {
   // The connection's side.
   bool close() const { return close_; }
   std::optional<HttpResponse> TakeHead() { return std::exchange(head_, std::nullopt); }
-  std::string& bytes() { return bytes_; }
 
  private:
   std::optional<HttpResponse> head_;

@@ -1,5 +1,6 @@
 #include "api/openai/completion_request.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -116,10 +117,6 @@ std::vector<std::string> ReadStops(const RequestFields& fields) {
 std::vector<LogitBias> ReadLogitBias(const RequestFields& fields) {
   const Json* value = fields.Object("logit_bias");
   if (value == nullptr) return {};
-  if (value->size() > CompletionRequest::kMaxLogitBias) {
-    fields.Fail("logit_bias", "has " + std::to_string(value->size()) + " entries; the limit is " +
-                                  std::to_string(CompletionRequest::kMaxLogitBias));
-  }
   std::vector<LogitBias> biases;
   const RequestFields inner(*value, "logit_bias.");
   for (const auto& [key, bias] : value->items()) {
@@ -128,26 +125,25 @@ std::vector<LogitBias> ReadLogitBias(const RequestFields& fields) {
     if (error != std::errc() || end != key.data() + key.size() || id < 0) {
       fields.Fail("logit_bias", "must map token ids to numbers");
     }
-    const std::optional<float> number = inner.Number(key.c_str(), -100.0, 100.0);
+    const std::optional<float> number = inner.Number(key.c_str());
     if (number) biases.push_back({id, *number});
   }
   return biases;
 }
 
+// Types only: ranges are Validate's.
 void ReadSampling(const RequestFields& fields, const GenerationConfig& defaults,
                   SamplingParams& sampling) {
-  sampling.temperature =
-      fields.Number("temperature", 0.0, 100.0).value_or(defaults.temperature.value_or(1.0f));
-  sampling.top_p = fields.Number("top_p", 0.0, 1.0).value_or(defaults.top_p.value_or(1.0f));
-  sampling.min_p = fields.Number("min_p", 0.0, 1.0).value_or(defaults.min_p.value_or(0.0f));
+  sampling.temperature = fields.Number("temperature").value_or(defaults.temperature.value_or(1.0f));
+  sampling.top_p = fields.Number("top_p").value_or(defaults.top_p.value_or(1.0f));
+  sampling.min_p = fields.Number("min_p").value_or(defaults.min_p.value_or(0.0f));
   const int64_t top_k = fields.Integer("top_k", -1, kMaxInt32).value_or(defaults.top_k.value_or(0));
   sampling.top_k = static_cast<int32_t>(std::max<int64_t>(top_k, 0));
-  sampling.repetition_penalty = fields.Number("repetition_penalty", 0.01, 100.0)
-                                    .value_or(defaults.repetition_penalty.value_or(1.0f));
-  sampling.frequency_penalty = fields.Number("frequency_penalty", -2.0, 2.0).value_or(0.0f);
-  sampling.presence_penalty = fields.Number("presence_penalty", -2.0, 2.0).value_or(0.0f);
+  sampling.repetition_penalty =
+      fields.Number("repetition_penalty").value_or(defaults.repetition_penalty.value_or(1.0f));
+  sampling.frequency_penalty = fields.Number("frequency_penalty").value_or(0.0f);
+  sampling.presence_penalty = fields.Number("presence_penalty").value_or(0.0f);
   sampling.logit_bias = ReadLogitBias(fields);
-  if (sampling.top_p == 0.0f) fields.Fail("top_p", "must be above 0");
 }
 
 void ReadLength(const RequestFields& fields, CompletionRequest& request) {
@@ -161,13 +157,8 @@ void ReadLength(const RequestFields& fields, CompletionRequest& request) {
     fields.Fail("max_tokens", "must be at least 1 unless 'echo' is set");
   }
   sampling.min_tokens = fields.Integer("min_tokens", 0, kMaxInt32).value_or(0);
-  if (sampling.min_tokens > sampling.max_tokens && request.max_tokens_given) {
-    fields.Fail("min_tokens", "is " + std::to_string(sampling.min_tokens) +
-                                  ", above max_tokens, which is " +
-                                  std::to_string(sampling.max_tokens));
-  }
   sampling.ignore_eos = fields.Bool("ignore_eos").value_or(false);
-  sampling.stop_token_ids = fields.TokenIds("stop_token_ids", 256).value_or(std::vector<int32_t>());
+  sampling.stop_token_ids = fields.TokenIds("stop_token_ids").value_or(std::vector<int32_t>());
 }
 
 void ReadChoices(const RequestFields& fields, CompletionRequest& request) {
@@ -176,7 +167,7 @@ void ReadChoices(const RequestFields& fields, CompletionRequest& request) {
   if (best_of && *best_of != request.num_choices) {
     fields.Fail("best_of", "is supported only when it equals 'n'");
   }
-  const auto logprobs = fields.Integer("logprobs", 0, CompletionRequest::kMaxLogprobs);
+  const auto logprobs = fields.Integer("logprobs", 0, kMaxInt32);
   if (!logprobs) return;
   request.sampling.logprobs = static_cast<int32_t>(*logprobs);
   if (request.echo) request.sampling.prompt_logprobs = request.sampling.logprobs;

@@ -21,8 +21,6 @@ struct CompletionRequest {
   static constexpr int64_t kMaxChoices = 16;
   static constexpr size_t kMaxStops = 16;
   static constexpr size_t kMaxStopBytes = 1024;
-  static constexpr size_t kMaxLogitBias = 1024;
-  static constexpr int64_t kMaxLogprobs = 20;
 
   std::string model;  // empty: whatever is served
   std::vector<CompletionPrompt> prompts;
@@ -41,8 +39,9 @@ struct CompletionRequest {
   std::string cache_salt;
 };
 
-// Throws InvalidRequest naming the field: wrong types, ranges, and fields of the API that Tandem
-// knows and does not support. Unknown fields are ignored. `defaults` are the model's own.
+// Throws InvalidRequest naming the field: wrong types, counts, and fields of the API that Tandem
+// knows and does not support. The ranges of sampling parameters are Validate's business. Unknown
+// fields are ignored. `defaults` are the model's own.
 CompletionRequest ParseCompletionRequest(std::string_view body, const GenerationConfig& defaults);
 
 }  // namespace tandem

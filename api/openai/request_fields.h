@@ -28,9 +28,10 @@ class RequestFields {
   std::optional<std::string> String(const char* name) const;
   // A number without a fraction, however it is written.
   std::optional<int64_t> Integer(const char* name, int64_t min, int64_t max) const;
-  std::optional<float> Number(const char* name, double min, double max) const;
+  // One that a float can hold.
+  std::optional<float> Number(const char* name) const;
   // Each an integer that fits a token id; whether the vocabulary has it is for others to check.
-  std::optional<std::vector<int32_t>> TokenIds(const char* name, size_t max_count) const;
+  std::optional<std::vector<int32_t>> TokenIds(const char* name) const;
   const Json* Object(const char* name) const;
 
   [[noreturn]] void Fail(const char* name, const std::string& what) const;
