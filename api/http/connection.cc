@@ -1,0 +1,287 @@
+#include "api/http/connection.h"
+
+#include <array>
+#include <cstdio>
+
+#include "api/http/request_parser.h"
+
+namespace tandem {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr size_t kMaxPipelinedBytes = 64 * 1024;
+constexpr int kClientLeft = 499;
+
+// RFC 9112 2.2: empty lines before a request line are ignored.
+void DropEmptyLines(std::string& input) {
+  size_t size = 0;
+  while (input.compare(size, 2, "\r\n") == 0) size += 2;
+  input.erase(0, size);
+}
+
+HttpFault HeadTooLarge(const HttpLimits& limits) {
+  return HttpFault{431, "the request's head is larger than the limit of " +
+                            std::to_string(limits.max_header_bytes) + " bytes"};
+}
+
+}  // namespace
+
+asio::awaitable<void> Connection::Run() {
+  const auto self = shared_from_this();
+  Next next = Next::kContinue;
+  while (next == Next::kContinue && !context_.closing) next = co_await ServeOne();
+  if (next == Next::kLinger) co_await Linger();
+  channel_->Close();
+}
+
+asio::awaitable<void> Connection::RunRefusal(int status, std::string message) {
+  const auto self = shared_from_this();
+  HttpRequest request;
+  request.id = NewRequestId();
+  const HttpResponse response = context_.handler.Refuse(status, message);
+  co_await Refuse(request, response);
+  co_await Linger();
+  channel_->Close();
+}
+
+void Connection::CloseIfIdle() {
+  if (idle_) channel_->Close();
+}
+
+void Connection::Abort() {
+  reply_.reset();
+  channel_->Close();
+}
+
+asio::awaitable<Connection::Next> Connection::ServeOne() {
+  const bool has_bytes = co_await AwaitFirstBytes();
+  if (!has_bytes) co_return Next::kClose;
+
+  HttpRequest request;
+  request.id = NewRequestId();
+  RequestParser parser(context_.limits);
+  std::optional<HttpFault> fault = co_await ReadHead(parser, request);
+  if (!fault) {
+    if (const auto refusal = context_.handler.CheckHead(request)) {
+      if (!parser.body_done()) co_return co_await Refuse(request, *refusal);
+      co_return co_await SendWhole(request, *refusal);
+    }
+    fault = co_await ReadBody(parser, request);
+  }
+  if (fault) {
+    const HttpResponse response = context_.handler.Refuse(fault->status, fault->message);
+    co_return co_await Refuse(request, response);
+  }
+  co_return co_await Answer(request);
+}
+
+asio::awaitable<bool> Connection::AwaitFirstBytes() {
+  DropEmptyLines(channel_->input());
+  idle_ = true;
+  channel_->SetDeadline(context_.limits.idle_timeout);
+  while (channel_->input().empty()) {
+    const bool more = co_await channel_->ReadMore();
+    if (!more) break;
+    DropEmptyLines(channel_->input());
+  }
+  idle_ = false;
+  co_return !channel_->input().empty() && channel_->can_write();
+}
+
+// Why ReadMore gave nothing.
+HttpFault Connection::FaultOfRead() const {
+  if (channel_->timed_out()) return HttpFault{408, "the request did not arrive in time"};
+  return HttpFault{kClientLeft, "the client left before the request was complete"};
+}
+
+asio::awaitable<std::optional<HttpFault>> Connection::ReadHead(RequestParser& parser,
+                                                               HttpRequest& request) {
+  const HttpLimits& limits = context_.limits;
+  std::string& input = channel_->input();
+  channel_->SetDeadline(limits.header_timeout);
+  size_t end = input.find(kHeadEnd);
+  while (end == std::string::npos) {
+    if (input.size() > limits.max_header_bytes) co_return HeadTooLarge(limits);
+    const bool more = co_await channel_->ReadMore();
+    if (!more) co_return FaultOfRead();
+    end = input.find(kHeadEnd);
+  }
+  if (end + kHeadEnd.size() > limits.max_header_bytes) co_return HeadTooLarge(limits);
+
+  const std::string head = input.substr(0, end + kHeadEnd.size());
+  input.erase(0, head.size());
+  request.received = std::chrono::steady_clock::now();
+  auto fault = parser.ParseHead(head, request);
+  const std::string_view id = request.Header("x-request-id");
+  if (IsSaneRequestId(id)) request.id = id;
+  co_return fault;
+}
+
+asio::awaitable<std::optional<HttpFault>> Connection::ReadBody(RequestParser& parser,
+                                                               HttpRequest& request) {
+  if (parser.body_done()) co_return std::nullopt;
+  std::string& input = channel_->input();
+  channel_->SetDeadline(context_.limits.body_timeout);
+  if (parser.expects_continue() && input.empty()) {
+    channel_->output() = "HTTP/1.1 100 Continue\r\n\r\n";
+    const bool sent = co_await channel_->Flush(context_.limits.write_timeout);
+    if (!sent) co_return FaultOfRead();
+    channel_->SetDeadline(context_.limits.body_timeout);
+  }
+  while (true) {
+    if (!input.empty()) {
+      if (auto fault = parser.PutBody(input)) co_return fault;
+    }
+    if (parser.body_done()) break;
+    const bool more = co_await channel_->ReadMore();
+    if (!more) co_return FaultOfRead();
+  }
+  request.body = parser.TakeBody();
+  co_return std::nullopt;
+}
+
+Reply Connection::CallHandler(HttpRequest& request) {
+  try {
+    return context_.handler.Handle(request, channel_->MakeWaker());
+  } catch (const std::exception& error) {
+    context_.handler.Failed(error.what());
+    return context_.handler.Refuse(500, "the server failed to answer this request");
+  }
+}
+
+asio::awaitable<Connection::Next> Connection::Answer(HttpRequest& request) {
+  channel_->ClearDeadline();
+  Reply reply = CallHandler(request);
+  request.body = std::string();  // it may be large, and the answer may take long
+  if (const auto* response = std::get_if<HttpResponse>(&reply)) {
+    co_return co_await SendWhole(request, *response);
+  }
+  reply_ = std::move(std::get<std::unique_ptr<PendingReply>>(reply));
+  const Next next = co_await SendPending(request);
+  reply_.reset();
+  co_return next;
+}
+
+asio::awaitable<Connection::Next> Connection::SendWhole(const HttpRequest& request,
+                                                        const HttpResponse& response) {
+  const bool keep_alive = request.keep_alive && !context_.closing;
+  AppendHead({response, request.id, BodyFraming::kLength, keep_alive}, channel_->output());
+  if (request.method != "HEAD") channel_->output().append(response.body);
+  const bool sent = co_await channel_->Flush(context_.limits.write_timeout);
+  context_.handler.Finished(request, sent ? response.status : kClientLeft);
+  co_return sent&& keep_alive ? Next::kContinue : Next::kClose;
+}
+
+asio::awaitable<Connection::Next> Connection::Refuse(HttpRequest& request,
+                                                     const HttpResponse& response) {
+  request.keep_alive = false;
+  if (response.status == kClientLeft) {
+    context_.handler.Finished(request, kClientLeft);
+    co_return Next::kClose;
+  }
+  channel_->ForgetTimeout();
+  co_await SendWhole(request, response);
+  co_return Next::kLinger;
+}
+
+// Closing with unread bytes in the socket would reset it, and the client would lose our answer.
+asio::awaitable<void> Connection::Linger() {
+  channel_->ShutdownSend();
+  channel_->SetDeadline(context_.limits.linger_timeout);
+  bool more = true;
+  while (more) {
+    channel_->input().clear();
+    more = co_await channel_->ReadMore();
+  }
+}
+
+void Connection::PollReply(ReplySink& sink) {
+  try {
+    reply_->Poll(sink);
+  } catch (const std::exception& error) {
+    context_.handler.Failed(error.what());
+    if (status_ == 0) {
+      sink.Whole(context_.handler.Refuse(500, "the server failed to answer this request"));
+    } else {
+      sink.EndAndClose();
+    }
+  }
+}
+
+void Connection::AppendBody(std::string_view bytes) {
+  if (framing_ == BodyFraming::kChunked) {
+    AppendChunk(bytes, channel_->output());
+  } else {
+    channel_->output().append(bytes);
+  }
+}
+
+void Connection::TakeOutput(const HttpRequest& request, ReplySink& sink) {
+  std::string& output = channel_->output();
+  if (const auto head = sink.TakeHead()) {
+    const BodyFraming stream = request.http10 ? BodyFraming::kClose : BodyFraming::kChunked;
+    framing_ = sink.streaming() ? stream : BodyFraming::kLength;
+    status_ = head->status;
+    event_stream_ = head->content_type.starts_with("text/event-stream");
+    const bool keep_alive =
+        request.keep_alive && !context_.closing && framing_ != BodyFraming::kClose;
+    AppendHead({*head, request.id, framing_, keep_alive}, output);
+    AppendBody(head->body);
+  }
+  AppendBody(sink.bytes());
+  if (sink.ended() && framing_ == BodyFraming::kChunked) output.append(kLastChunk);
+  sink.bytes().clear();
+}
+
+bool Connection::IsTooSlow(const ReplySink& sink) const {
+  return sink.streaming() && channel_->writing() &&
+         channel_->output().size() > context_.limits.max_pending_bytes;
+}
+
+asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& request) {
+  using std::chrono::steady_clock;
+  const HttpLimits& limits = context_.limits;
+  const auto interval = limits.keep_alive_interval;
+  ReplySink sink;
+  status_ = 0;
+  event_stream_ = false;
+  auto last_output = steady_clock::now();
+  while (true) {
+    if (!sink.ended()) {
+      PollReply(sink);
+      TakeOutput(request, sink);
+    }
+    const bool silent = interval.count() > 0 && steady_clock::now() - last_output >= interval;
+    if (silent && event_stream_ && !channel_->writing() && channel_->output().empty()) {
+      AppendBody(": keep-alive\n\n");
+    }
+    if (!channel_->output().empty()) last_output = steady_clock::now();
+    channel_->StartWrite(limits.write_timeout);
+    if (sink.ended() && !channel_->writing() && channel_->output().empty()) break;
+    if (!channel_->can_write() || IsTooSlow(sink)) break;
+    if (channel_->peer_closed() && !sink.ended()) break;
+    if (channel_->input().size() < kMaxPipelinedBytes) channel_->StartRead();
+    const bool beats = event_stream_ && interval.count() > 0;
+    co_await channel_->WaitEvent(beats ? interval : Channel::Milliseconds::max());
+    if (!reply_) break;  // Abort
+  }
+  const bool complete =
+      sink.ended() && !channel_->writing() && channel_->output().empty() && channel_->can_write();
+  context_.handler.Finished(request, complete ? status_ : kClientLeft);
+  const bool keep_alive = request.keep_alive && !sink.close() && framing_ != BodyFraming::kClose;
+  co_return complete&& keep_alive ? Next::kContinue : Next::kClose;
+}
+
+std::string Connection::NewRequestId() {
+  std::array<char, 40> text{};
+  const int length =
+      std::snprintf(text.data(), text.size(), "req-%016llx%08llx",
+                    static_cast<unsigned long long>(context_.id_source()),
+                    static_cast<unsigned long long>(context_.id_source() & 0xffffffffu));
+  return std::string(text.data(), static_cast<size_t>(length));
+}
+
+}  // namespace tandem

@@ -1,0 +1,19 @@
+#pragma once
+// Checks of a request's head that decide where its body ends. Pure functions; the rules are RFC
+// 9112 sections 5 and 6, taken strictly.
+
+#include <optional>
+#include <string_view>
+
+#include "api/http/limits.h"
+#include "api/http/message.h"
+
+namespace tandem {
+
+// Over the bytes as sent: no bare CR or LF, no NUL, no folded header lines.
+std::optional<HttpFault> CheckRawHead(std::string_view head);
+
+// Over the parsed headers.
+std::optional<HttpFault> CheckFraming(const HttpRequest& request, const HttpLimits& limits);
+
+}  // namespace tandem

@@ -1,0 +1,66 @@
+#pragma once
+// What a route answers with: a response, or a PendingReply that the connection polls on the I/O
+// thread each time its waker was called. Routes never see sockets.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "api/http/message.h"
+
+namespace tandem {
+
+// Asks the connection to poll again. Any thread may call it, also after the connection is gone.
+using Waker = std::function<void()>;
+
+// Where a pending reply puts what it has: one whole response, or a head, bytes, and the end.
+class ReplySink {
+ public:
+  void Whole(HttpResponse response) {
+    head_ = std::move(response);
+    ended_ = true;
+  }
+  // The head of a stream; `response.body` is its first bytes.
+  void Begin(HttpResponse response) {
+    head_ = std::move(response);
+    streaming_ = true;
+  }
+  void Write(std::string_view bytes) { bytes_.append(bytes); }
+  std::string& bytes() { return bytes_; }  // to append to; the connection takes it after each poll
+  void End() { ended_ = true; }
+  // The stream ends because of an error: the connection closes after it.
+  void EndAndClose() {
+    ended_ = true;
+    close_ = true;
+  }
+  bool ended() const { return ended_; }
+  bool streaming() const { return streaming_; }
+
+  // The connection's side.
+  bool close() const { return close_; }
+  std::optional<HttpResponse> TakeHead() { return std::exchange(head_, std::nullopt); }
+
+ private:
+  std::optional<HttpResponse> head_;
+  std::string bytes_;
+  bool streaming_ = false;
+  bool ended_ = false;
+  bool close_ = false;
+};
+
+// Work behind an answer. Owned by its connection and used on the I/O thread only; destroying it
+// before it ended cancels the work.
+class PendingReply {
+ public:
+  virtual ~PendingReply() = default;
+  // Moves what is ready into `sink`; returns at once.
+  virtual void Poll(ReplySink& sink) = 0;
+};
+
+using Reply = std::variant<HttpResponse, std::unique_ptr<PendingReply>>;
+
+}  // namespace tandem

@@ -1,0 +1,142 @@
+#include "api/http/request_parser.h"
+
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+
+#include "api/http/framing.h"
+
+namespace tandem {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+using ErrorCode = beast::error_code;
+
+std::string ToString(beast::string_view text) { return std::string(text.data(), text.size()); }
+
+HttpFault BodyTooLarge(const HttpLimits& limits) {
+  return HttpFault{413, "the body is larger than the limit of " +
+                            std::to_string(limits.max_body_bytes) + " bytes"};
+}
+
+HttpFault FromError(const ErrorCode& error, const HttpLimits& limits) {
+  if (error == http::error::body_limit) return BodyTooLarge(limits);
+  if (error == http::error::header_limit) {
+    return HttpFault{431, "the request's head is larger than the limit of " +
+                              std::to_string(limits.max_header_bytes) + " bytes"};
+  }
+  if (error == http::error::bad_version) return HttpFault{505, "only HTTP/1.0 and HTTP/1.1"};
+  return HttpFault{400, "malformed request: " + error.message()};
+}
+
+// "http://host/path" (the form that proxies get) becomes "/path".
+std::string_view OriginForm(std::string_view target) {
+  const size_t scheme = target.find("://");
+  if (target.starts_with('/') || scheme == std::string_view::npos) return target;
+  const size_t slash = target.find('/', scheme + 3);
+  return slash == std::string_view::npos ? "/" : target.substr(slash);
+}
+
+void SetTarget(std::string_view target, HttpRequest& request) {
+  target = OriginForm(target.substr(0, target.find('#')));
+  const size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  request.query = question == std::string_view::npos ? "" : target.substr(question + 1);
+}
+
+}  // namespace
+
+struct RequestParser::State {
+  http::request_parser<http::string_body> parser;
+  size_t num_chunks = 0;
+  std::function<void(std::uint64_t, beast::string_view, ErrorCode&)> on_chunk;
+};
+
+RequestParser::RequestParser(const HttpLimits& limits)
+    : limits_(limits), state_(std::make_unique<State>()) {
+  auto& parser = state_->parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
+  parser.body_limit(limits.max_body_bytes);
+  state_->on_chunk = [this](std::uint64_t, beast::string_view extensions, ErrorCode& error) {
+    if (++state_->num_chunks > limits_.max_chunks ||
+        extensions.size() > limits_.max_chunk_header_bytes) {
+      error = http::error::bad_chunk_extension;
+    }
+  };
+  parser.on_chunk_header(state_->on_chunk);
+}
+
+RequestParser::~RequestParser() = default;
+
+std::optional<HttpFault> RequestParser::ParseWithBeast(std::string_view head) {
+  ErrorCode error;
+  state_->parser.eager(false);
+  const size_t consumed = state_->parser.put(asio::buffer(head.data(), head.size()), error);
+  if (error) return FromError(error, limits_);
+  if (consumed != head.size() || !state_->parser.is_header_done()) {
+    return HttpFault{400, "malformed request: the head does not end where it should"};
+  }
+  state_->parser.eager(true);
+  return std::nullopt;
+}
+
+std::optional<HttpFault> RequestParser::ParseHead(std::string_view head, HttpRequest& request) {
+  if (auto fault = CheckRawHead(head)) return fault;
+  const auto beast_fault = ParseWithBeast(head);
+  const auto& message = state_->parser.get();
+  request.method = ToString(message.method_string());
+  SetTarget(ToString(message.target()), request);
+  for (const auto& field : message) {
+    request.headers.push_back({ToString(field.name_string()), ToString(field.value())});
+  }
+  request.http10 = message.version() == 10;
+  if (beast_fault) return beast_fault;
+  if (message.version() != 10 && message.version() != 11) {
+    return HttpFault{505, "only HTTP/1.0 and HTTP/1.1"};
+  }
+  if (auto fault = CheckFraming(request, limits_)) return fault;
+  if (!request.path.starts_with('/') && !(request.path == "*" && request.method == "OPTIONS")) {
+    return HttpFault{400, "the request target must be a path"};
+  }
+  request.keep_alive = message.keep_alive();
+  const std::string_view expect = request.Header("Expect");
+  if (!expect.empty() && !EqualsIgnoringCase(expect, "100-continue")) {
+    return HttpFault{417, "the only supported expectation is 100-continue"};
+  }
+  expects_continue_ = !expect.empty() && !request.http10;
+  return std::nullopt;
+}
+
+bool RequestParser::body_done() const { return state_->parser.is_done(); }
+
+std::optional<HttpFault> RequestParser::PutBody(std::string& input) {
+  ErrorCode error;
+  const size_t consumed = state_->parser.put(asio::buffer(input.data(), input.size()), error);
+  input.erase(0, consumed);
+  if (error == http::error::need_more) {
+    // Body bytes are always consumed: what waits is an unfinished chunk header or trailer.
+    if (input.size() <= limits_.max_chunk_header_bytes) return std::nullopt;
+    return HttpFault{400, "a chunk header or trailer is larger than " +
+                              std::to_string(limits_.max_chunk_header_bytes) + " bytes"};
+  }
+  if (error) return FromError(error, limits_);
+  return std::nullopt;
+}
+
+std::string RequestParser::TakeBody() { return std::move(state_->parser.get().body()); }
+
+bool IsSaneRequestId(std::string_view id) {
+  if (id.empty() || id.size() > 128) return false;
+  for (const char c : id) {
+    const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!word && c != '.' && c != '_' && c != ':' && c != '-') return false;
+  }
+  return true;
+}
+
+}  // namespace tandem

@@ -1,0 +1,174 @@
+#include "api/http/server.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "api/http/connection.h"
+#include "kernels/core/error.h"
+
+namespace tandem {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds kAcceptPause{
+    50};                             // when the process has no file descriptor left
+constexpr size_t kMaxRefusals = 64;  // connections that only hear "full"
+
+tcp::endpoint Resolve(asio::io_context& io, const HttpAddress& address) {
+  ErrorCode error;
+  tcp::resolver resolver(io);
+  const auto found =
+      resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
+  if (error || found.empty()) {
+    throw ConfigError("--host " + address.host +
+                      " is no address of this machine: " + error.message());
+  }
+  return *found.begin();
+}
+
+tcp::acceptor Listen(asio::io_context& io, const HttpAddress& address) {
+  const tcp::endpoint endpoint = Resolve(io, address);
+  tcp::acceptor acceptor(io);
+  ErrorCode error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    throw ConfigError("cannot listen on " + address.host + " port " + std::to_string(address.port) +
+                      ": " + error.message() + "; choose another with --host and --port");
+  }
+  return acceptor;
+}
+
+}  // namespace
+
+struct HttpServer::State {
+  State(const HttpAddress& address, const HttpLimits& given, HttpHandler& handler)
+      : limits(given), acceptor(Listen(*io, address)), context{limits, handler} {}
+
+  asio::awaitable<void> AcceptLoop();
+  void Accept(tcp::socket socket);
+  void Launch(const std::shared_ptr<Connection>& connection, asio::awaitable<void> run);
+  template <typename Action>
+  void ForEachConnection(Action action);
+
+  const HttpLimits limits;
+  std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
+  tcp::acceptor acceptor;
+  ConnectionContext context;
+  std::jthread thread;
+
+  // I/O thread; the count is also read by Finish.
+  std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
+  std::mutex mutex;
+  std::condition_variable none_left;
+  size_t num_connections = 0;  // guarded by mutex
+};
+
+asio::awaitable<void> HttpServer::State::AcceptLoop() {
+  while (acceptor.is_open()) {
+    auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
+    if (!error) {
+      Accept(std::move(socket));
+      continue;
+    }
+    asio::steady_timer pause(*io, kAcceptPause);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+void HttpServer::State::Accept(tcp::socket socket) {
+  ErrorCode ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  if (limits.send_buffer_bytes > 0) {
+    socket.set_option(asio::socket_base::send_buffer_size(limits.send_buffer_bytes), ignored);
+  }
+  if (connections.size() >= limits.max_connections + kMaxRefusals) return;  // closes it
+  const auto channel = std::make_shared<Channel>(io, std::move(socket));
+  const auto connection = std::make_shared<Connection>(channel, context);
+  if (connections.size() < limits.max_connections) return Launch(connection, connection->Run());
+  Launch(connection, connection->RunRefusal(503, "the server has its limit of " +
+                                                     std::to_string(limits.max_connections) +
+                                                     " connections open; try again later"));
+}
+
+void HttpServer::State::Launch(const std::shared_ptr<Connection>& connection,
+                               asio::awaitable<void> run) {
+  connections.emplace(connection.get(), connection);
+  {
+    const std::lock_guard lock(mutex);
+    num_connections = connections.size();
+  }
+  asio::co_spawn(*io, std::move(run), [this, key = connection.get()](std::exception_ptr error) {
+    if (error) {
+      try {
+        std::rethrow_exception(error);
+      } catch (const std::exception& exception) {
+        context.handler.Failed(exception.what());
+      }
+    }
+    connections.erase(key);
+    const std::lock_guard lock(mutex);
+    num_connections = connections.size();
+    if (num_connections == 0) none_left.notify_all();
+  });
+}
+
+template <typename Action>
+void HttpServer::State::ForEachConnection(Action action) {
+  const auto copy = connections;
+  for (const auto& [key, weak] : copy) {
+    if (const auto connection = weak.lock()) action(*connection);
+  }
+}
+
+HttpServer::HttpServer(const HttpAddress& address, const HttpLimits& limits, HttpHandler& handler)
+    : state_(std::make_unique<State>(address, limits, handler)) {
+  asio::co_spawn(*state_->io, state_->AcceptLoop(), asio::detached);
+  state_->thread = std::jthread([this] { state_->io->run(); });
+}
+
+HttpServer::~HttpServer() { Stop(); }
+
+uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }
+
+bool HttpServer::Finish(std::chrono::steady_clock::time_point deadline) {
+  asio::post(*state_->io, [state = state_.get()] {
+    ErrorCode ignored;
+    state->acceptor.close(ignored);
+    state->context.closing = true;
+    state->ForEachConnection([](Connection& connection) { connection.CloseIfIdle(); });
+  });
+  std::unique_lock lock(state_->mutex);
+  return state_->none_left.wait_until(lock, deadline,
+                                      [this] { return state_->num_connections == 0; });
+}
+
+void HttpServer::Stop() {
+  if (!state_->thread.joinable()) return;
+  asio::post(*state_->io, [state = state_.get()] {
+    ErrorCode ignored;
+    state->acceptor.close(ignored);
+    state->context.closing = true;
+    state->ForEachConnection([](Connection& connection) { connection.Abort(); });
+  });
+  // Every coroutine ends now, and the thread with the last of them.
+  state_->thread.join();
+}
+
+}  // namespace tandem

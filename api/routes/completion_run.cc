@@ -1,0 +1,185 @@
+#include "api/routes/completion_run.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "api/routes/engine_errors.h"
+
+namespace tandem {
+
+namespace {
+
+constexpr std::string_view kDone = "data: [DONE]\n\n";
+
+std::string_view FinishName(FinishReason reason) {
+  return reason == FinishReason::kLength ? "length" : "stop";
+}
+
+}  // namespace
+
+CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task)
+    : model_(model),
+      metrics_(metrics),
+      task_(std::move(task)),
+      ask_(task_.ask),
+      body_("cmpl-" + task_.trace_id, model.names.front(),
+            std::chrono::duration_cast<std::chrono::seconds>(
+                std::chrono::system_clock::now().time_since_epoch())
+                .count()) {
+  if (ask_.include_usage) chunk_usage_ = CompletionBody::ChunkUsage::kNull;
+  if (ask_.continuous_usage) chunk_usage_ = CompletionBody::ChunkUsage::kAlways;
+}
+
+CompletionRun::~CompletionRun() {
+  for (const Slot& slot : slots_) {
+    if (slot.submitted && !slot.ended) model_.engine.Cancel(slot.id, FinishReason::kCancelled);
+  }
+}
+
+std::shared_ptr<const Request> CompletionRun::MakeRequest(const EncodedPrompt& prompt,
+                                                          size_t slot_index) const {
+  const auto num_choices = static_cast<size_t>(ask_.num_choices);
+  auto request = std::make_shared<Request>();
+  request->id = static_cast<RequestId>(task_.first_id + slot_index);
+  request->trace_id = task_.trace_id;
+  request->prompt = prompt.ids;
+  request->sampling = ask_.sampling;
+  request->sampling.seed = ask_.seed.value_or(task_.seed);
+  request->sampling.choice = static_cast<uint32_t>(slot_index % num_choices);
+  request->eos_ids = model_.eos_ids;
+  request->priority = ask_.priority;
+  request->cache_salt = task_.cache_salt;
+  if (!ask_.max_tokens_given) {
+    const auto left = model_.max_context - static_cast<int64_t>(prompt.ids.size());
+    request->sampling.max_tokens = std::min(request->sampling.max_tokens, left);
+  }
+  return request;
+}
+
+std::optional<ApiError> CompletionRun::Start(const Waker& wake) {
+  const auto num_choices = static_cast<size_t>(ask_.num_choices);
+  slots_.reserve(task_.prompts.size() * num_choices);
+  for (const EncodedPrompt& prompt : task_.prompts) {
+    for (size_t i = 0; i < num_choices; ++i) {
+      const auto request = MakeRequest(prompt, slots_.size());
+      slots_.push_back(
+          {.id = request->id,
+           .outbox = std::make_shared<Outbox>(wake),
+           .choice = CompletionChoice(model_.tokenizer, ask_, prompt.ids, prompt.text)});
+      Slot& slot = slots_.back();
+      if (const auto rejection = model_.engine.Submit(request, slot.outbox)) {
+        return ErrorOfRejection(*rejection, model_.engine.Stats());
+      }
+      slot.submitted = true;
+      ++num_running_;
+    }
+  }
+  return std::nullopt;
+}
+
+void CompletionRun::Poll(ReplySink& sink) {
+  if (ask_.stream && !begun_) Begin(sink);
+  begun_ = true;
+  for (size_t i = 0; i < slots_.size() && !sink.ended(); ++i) {
+    if (!slots_[i].choice.finished()) Advance(slots_[i], i, sink);
+  }
+  if (sink.ended() || num_running_ > 0) return;
+  if (ask_.stream) {
+    EndStream(sink);
+  } else {
+    SendWhole(sink);
+  }
+}
+
+void CompletionRun::Begin(ReplySink& sink) const {
+  HttpResponse head;
+  head.content_type = "text/event-stream; charset=utf-8";
+  head.headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
+  sink.Begin(std::move(head));
+}
+
+void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
+  const std::vector<TokenEvent> events = slot.outbox->Drain();
+  if (events.empty()) return;
+  CompletionChoice::Delta delta = slot.choice.Advance(events);
+  if (ask_.stream) {
+    if (!delta.text.empty() || !delta.logprobs.empty()) Stream(index, delta, sink);
+  } else {
+    slot.text.append(delta.text);
+    std::move(delta.logprobs.begin(), delta.logprobs.end(), std::back_inserter(slot.logprobs));
+  }
+  if (slot.choice.finished()) End(slot, index, sink);
+}
+
+void CompletionRun::Stream(size_t index, const CompletionChoice::Delta& delta,
+                           ReplySink& sink) const {
+  CompletionBody::Choice choice{.index = static_cast<int64_t>(index), .text = delta.text};
+  if (with_logprobs()) choice.logprobs = delta.logprobs;
+  CompletionUsage usage;
+  if (chunk_usage_ == CompletionBody::ChunkUsage::kAlways) usage = Usage();
+  body_.AppendChunk(choice, chunk_usage_, usage, sink.bytes());
+}
+
+// The choice's last event was seen, or its text met a stop string.
+void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
+  slot.ended = true;
+  --num_running_;
+  const FinishReason reason = slot.choice.reason();
+  metrics_.CountFinished(reason, std::chrono::steady_clock::now() - task_.received);
+  if (slot.choice.stopped_by_string()) model_.engine.Cancel(slot.id, FinishReason::kStop);
+  if (reason != FinishReason::kStop && reason != FinishReason::kLength) {
+    return Fail(ErrorOfFinish(reason, slot.choice.message()), sink);
+  }
+  if (!ask_.stream) return;
+  // On its own, not with text: some clients lose the reason otherwise.
+  CompletionBody::Choice last{.index = static_cast<int64_t>(index),
+                              .finish_reason = FinishName(reason)};
+  body_.AppendChunk(last, chunk_usage_, Usage(), sink.bytes());
+}
+
+void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
+  if (!ask_.stream) return sink.Whole(ErrorResponse(error));
+  sink.Write("data: ");
+  sink.Write(RenderError(error));
+  sink.Write("\n\n");
+  sink.EndAndClose();
+}
+
+void CompletionRun::EndStream(ReplySink& sink) const {
+  if (ask_.include_usage) body_.AppendUsageChunk(Usage(), sink.bytes());
+  sink.Write(kDone);
+  sink.End();
+}
+
+void CompletionRun::SendWhole(ReplySink& sink) {
+  std::vector<CompletionBody::Choice> choices;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    CompletionBody::Choice choice{.index = static_cast<int64_t>(i),
+                                  .text = slots_[i].text,
+                                  .finish_reason = FinishName(slots_[i].choice.reason())};
+    if (with_logprobs()) choice.logprobs = slots_[i].logprobs;
+    choices.push_back(choice);
+  }
+  HttpResponse response;
+  response.body = body_.Whole(choices, Usage());
+  const std::chrono::duration<double, std::milli> elapsed =
+      std::chrono::steady_clock::now() - task_.received;
+  response.headers.push_back(
+      {"openai-processing-ms", std::to_string(static_cast<int64_t>(elapsed.count()))});
+  sink.Whole(std::move(response));
+}
+
+// A prompt counts once, however many choices it has.
+CompletionUsage CompletionRun::Usage() const {
+  CompletionUsage usage;
+  const auto num_choices = static_cast<size_t>(ask_.num_choices);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    usage.completion_tokens += slots_[i].choice.num_generated();
+    if (i % num_choices != 0) continue;
+    usage.prompt_tokens += static_cast<int64_t>(task_.prompts[i / num_choices].ids.size());
+    usage.cached_tokens += slots_[i].choice.num_cached();
+  }
+  return usage;
+}
+
+}  // namespace tandem

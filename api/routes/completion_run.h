@@ -1,0 +1,80 @@
+#pragma once
+// One POST /v1/completions under way: its engine requests, one for each prompt and choice, and the
+// answer they grow into, streamed or whole. Owned by its connection, used on the I/O thread;
+// destroying it cancels what is not finished.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/http/reply.h"
+#include "api/openai/completion_body.h"
+#include "api/openai/completion_request.h"
+#include "api/openai/error.h"
+#include "api/routes/completion_choice.h"
+#include "api/routes/served_model.h"
+#include "api/routes/server_metrics.h"
+
+namespace tandem {
+
+struct EncodedPrompt {
+  std::vector<TokenId> ids;
+  std::string text;  // what an echo shows; empty when nothing came before the completion
+};
+
+// What a run is made of besides the model.
+struct CompletionTask {
+  CompletionRequest ask;
+  std::vector<EncodedPrompt> prompts;
+  std::string trace_id;
+  std::chrono::steady_clock::time_point received;
+  uint64_t seed = 0;  // of choices without a seed of the client's
+  uint64_t cache_salt = 0;
+  uint64_t first_id = 0;  // ids [first_id, first_id + prompts * choices) are this run's
+};
+
+class CompletionRun : public PendingReply {
+ public:
+  CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task);
+  ~CompletionRun() override;
+
+  // Hands everything to the engine. An error means that nothing of it runs any more.
+  std::optional<ApiError> Start(const Waker& wake);
+  void Poll(ReplySink& sink) override;
+
+ private:
+  struct Slot {
+    RequestId id{};
+    std::shared_ptr<Outbox> outbox;
+    CompletionChoice choice;
+    bool submitted = false;
+    bool ended = false;                   // the terminal event came, or we cancelled it
+    std::string text;                     // whole answers only
+    std::vector<LegacyLogprob> logprobs;  // whole answers only
+  };
+
+  std::shared_ptr<const Request> MakeRequest(const EncodedPrompt& prompt, size_t slot_index) const;
+  void Begin(ReplySink& sink) const;
+  void Advance(Slot& slot, size_t index, ReplySink& sink);
+  void Stream(size_t index, const CompletionChoice::Delta& delta, ReplySink& sink) const;
+  void End(Slot& slot, size_t index, ReplySink& sink);
+  void Fail(const ApiError& error, ReplySink& sink);
+  void EndStream(ReplySink& sink) const;
+  void SendWhole(ReplySink& sink);
+  CompletionUsage Usage() const;
+  bool with_logprobs() const { return ask_.sampling.logprobs.has_value(); }
+
+  const ServedModel& model_;
+  ServerMetrics& metrics_;
+  const CompletionTask task_;
+  const CompletionRequest& ask_;
+  CompletionBody body_;
+  CompletionBody::ChunkUsage chunk_usage_ = CompletionBody::ChunkUsage::kAbsent;
+  std::vector<Slot> slots_;  // prompts in order, the choices of each together
+  size_t num_running_ = 0;
+  bool begun_ = false;
+};
+
+}  // namespace tandem

@@ -1,0 +1,67 @@
+#include "api/routes/engine_errors.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tandem {
+
+int RetryAfterSeconds(const EngineStats& stats) {
+  const auto tokens = static_cast<double>(stats.prompt_tokens + stats.generated_tokens);
+  if (stats.busy_seconds <= 0.0 || tokens <= 0.0) return 1;
+  const double rate = tokens / stats.busy_seconds;
+  const double seconds = std::ceil(static_cast<double>(stats.num_queued_tokens) / rate);
+  return static_cast<int>(std::clamp(seconds, 1.0, 60.0));
+}
+
+ApiError ErrorOfRejection(Rejection rejection, const EngineStats& stats) {
+  ApiError error;
+  switch (rejection) {
+    case Rejection::kQueueFull:
+      error = ErrorOfStatus(429, "the queue is full with " + std::to_string(stats.num_waiting) +
+                                     " requests waiting; try again later");
+      error.retry_after_seconds = RetryAfterSeconds(stats);
+      return error;
+    case Rejection::kDraining:
+      return ErrorOfStatus(503, "the server is stopping and takes no new requests");
+    case Rejection::kUnhealthy:
+      return ErrorOfStatus(503, "the engine failed and takes no requests until it is restarted");
+    case Rejection::kContextExceeded:
+      error = ErrorOfStatus(400, "prompt and max_tokens do not fit the model's context");
+      error.param = "prompt";
+      error.code = "context_length_exceeded";
+      return error;
+    case Rejection::kPoolExceeded:
+      error = ErrorOfStatus(400,
+                            "prompt and max_tokens do not fit the server's KV memory even alone; "
+                            "ask for fewer tokens");
+      error.param = "prompt";
+      error.code = "context_length_exceeded";
+      return error;
+    case Rejection::kDeadlinePassed:
+      return ErrorOfStatus(504, "the request's deadline had passed when it arrived");
+    case Rejection::kInvalid:
+      error = ErrorOfStatus(400, "the engine refused the prompt: empty, or an id out of range");
+      error.param = "prompt";
+      return error;
+  }
+  return ErrorOfStatus(500, "the engine refused the request");
+}
+
+ApiError ErrorOfFinish(FinishReason reason, const std::string& message) {
+  switch (reason) {
+    case FinishReason::kDrained:
+      return ErrorOfStatus(503, "the server stopped before the answer was complete");
+    case FinishReason::kDeadline:
+      return ErrorOfStatus(504, "the request's deadline passed before the answer was complete");
+    case FinishReason::kFailed:
+      return ErrorOfStatus(500, message.empty() ? "the engine failed" : message);
+    case FinishReason::kCancelled:
+      return ErrorOfStatus(500, "the request was cancelled");
+    case FinishReason::kStop:
+    case FinishReason::kLength:
+      break;
+  }
+  return ErrorOfStatus(500, "the request ended without a reason");
+}
+
+}  // namespace tandem

@@ -1,0 +1,19 @@
+#pragma once
+// What the engine answers, as a client is told.
+
+#include <string>
+
+#include "api/openai/error.h"
+#include "scheduler/engine_loop.h"
+
+namespace tandem {
+
+// `stats` decides how long a client is asked to wait.
+ApiError ErrorOfRejection(Rejection rejection, const EngineStats& stats);
+// For the reasons that are no regular end: neither kStop nor kLength.
+ApiError ErrorOfFinish(FinishReason reason, const std::string& message);
+
+// Seconds that the queued prompt tokens take at the rate measured so far, 1 to 60.
+int RetryAfterSeconds(const EngineStats& stats);
+
+}  // namespace tandem

@@ -1,0 +1,34 @@
+#pragma once
+// The model behind the routes, as they see it: names, tokenizer, limits, defaults, and the engine.
+// Immutable while the server runs; what it borrows outlives the routes.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/routes/completion_engine.h"
+#include "engine/config/model_config.h"
+#include "engine/text/tokenizer.h"
+
+namespace tandem {
+
+struct ServedModel {
+  std::vector<std::string> names;  // at least one; the first is the one that answers carry
+  const Tokenizer& tokenizer;
+  CompletionEngine& engine;
+  int64_t max_context = 0;  // prompt and completion together
+  int64_t vocab_size = 0;
+  std::vector<TokenId> eos_ids;
+  GenerationConfig defaults;
+  int64_t created = 0;  // seconds since 1970
+
+  bool Answers(std::string_view name) const {
+    for (const std::string& known : names) {
+      if (known == name) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace tandem

@@ -1,0 +1,289 @@
+#include "api/routes/completions.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/api/support/test_server.h"
+
+namespace tandem {
+namespace {
+
+using nlohmann::json;
+
+// The JSON of each event but the last, which must be [DONE].
+std::vector<json> Events(const RawResponse& response) {
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(response.complete);
+  std::vector<json> events;
+  std::string_view rest = response.body;
+  while (!rest.empty()) {
+    const size_t end = rest.find("\n\n");
+    if (end == std::string_view::npos || !rest.starts_with("data: ")) {
+      ADD_FAILURE() << "not an event: " << rest;
+      return events;
+    }
+    const std::string_view data = rest.substr(6, end - 6);
+    rest.remove_prefix(end + 2);
+    if (data == "[DONE]") {
+      EXPECT_TRUE(rest.empty()) << "after [DONE]: " << rest;
+      return events;
+    }
+    events.push_back(json::parse(data));
+  }
+  ADD_FAILURE() << "no [DONE]";
+  return events;
+}
+
+TEST(Completions, AnswersInOneBody) {
+  TestServer server;
+  const RawResponse response = server.Post(R"({"model":"alias","prompt":"hi"})");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.Header("content-type"), "application/json");
+  const json body = json::parse(response.body);
+  EXPECT_EQ(body["object"], "text_completion");
+  EXPECT_EQ(body["model"], "tiny");
+  EXPECT_TRUE(body["id"].get<std::string>().starts_with("cmpl-"));
+  EXPECT_GT(body["created"].get<int64_t>(), 1'600'000'000);
+  ASSERT_EQ(body["choices"].size(), 1u);
+  EXPECT_EQ(body["choices"][0],
+            json::parse(R"({"index":0,"text":"hello","logprobs":null,"finish_reason":"stop"})"));
+  EXPECT_EQ(body["usage"], json::parse(R"({"prompt_tokens":3,"completion_tokens":6,
+      "total_tokens":9,"prompt_tokens_details":{"cached_tokens":0}})"));
+}
+
+TEST(Completions, AnswersWithoutTheVersionInThePath) {
+  TestServer server;
+  EXPECT_EQ(server.Post(R"({"prompt":"hi"})", "/completions").status, 200);
+}
+
+TEST(Completions, StopsAtMaxTokens) {
+  TestServer server;
+  const json body = json::parse(server.Post(R"({"prompt":"hi","max_tokens":3})").body);
+  EXPECT_EQ(body["choices"][0]["text"], "hel");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(body["usage"]["completion_tokens"], 3);
+}
+
+TEST(Completions, HonoursIgnoreEosExactly) {
+  TestServer server;
+  const json body =
+      json::parse(server.Post(R"({"prompt":"a","max_tokens":50,"ignore_eos":true})").body);
+  EXPECT_EQ(body["usage"]["completion_tokens"], 50);
+}
+
+TEST(Completions, StreamsEventsInOpenAisForm) {
+  TestServer server;
+  const RawResponse response = server.Post(R"({"prompt":"hi","stream":true})");
+  EXPECT_EQ(response.Header("content-type"), "text/event-stream; charset=utf-8");
+  EXPECT_EQ(response.Header("cache-control"), "no-cache");
+  EXPECT_EQ(response.Header("x-accel-buffering"), "no");
+  const std::vector<json> events = Events(response);
+  ASSERT_GE(events.size(), 2u);
+  std::string text;
+  for (const json& event : events) {
+    EXPECT_EQ(event["id"], events[0]["id"]);
+    EXPECT_EQ(event["object"], "text_completion");
+    EXPECT_FALSE(event.contains("usage"));
+    ASSERT_EQ(event["choices"].size(), 1u);
+    text += event["choices"][0]["text"].get<std::string>();
+    const bool last = &event == &events.back();
+    EXPECT_EQ(event["choices"][0]["finish_reason"].is_null(), !last);
+  }
+  EXPECT_EQ(text, "hello");
+  EXPECT_EQ(events.back()["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(events.back()["choices"][0]["text"], "");
+}
+
+TEST(Completions, SendsUsageLastAndNullBefore) {
+  TestServer server;
+  server.engine.num_cached = 2;
+  const auto events = Events(
+      server.Post(R"({"prompt":"hi","stream":true,"stream_options":{"include_usage":true}})"));
+  ASSERT_GE(events.size(), 3u);
+  for (size_t i = 0; i + 1 < events.size(); ++i) {
+    ASSERT_TRUE(events[i].contains("usage"));
+    EXPECT_TRUE(events[i]["usage"].is_null());
+  }
+  EXPECT_TRUE(events.back()["choices"].empty());
+  EXPECT_EQ(events.back()["usage"]["total_tokens"], 9);
+  EXPECT_EQ(events.back()["usage"]["prompt_tokens_details"]["cached_tokens"], 2);
+}
+
+TEST(Completions, SendsUsageInEveryChunkWhenAsked) {
+  TestServer server;
+  const auto events = Events(server.Post(
+      R"({"prompt":"hi","stream":true,
+          "stream_options":{"include_usage":true,"continuous_usage_stats":true}})"));
+  for (const json& event : events) EXPECT_EQ(event["usage"]["prompt_tokens"], 3);
+}
+
+TEST(Completions, NeverSplitsACharacterBetweenEvents) {
+  TestServer server;
+  server.engine.text = "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80 \xff!";
+  std::string text;
+  for (const json& event : Events(server.Post(R"({"prompt":"a","stream":true})"))) {
+    text += event["choices"][0]["text"].get<std::string>();
+  }
+  EXPECT_EQ(text, "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x98\x80 \xef\xbf\xbd!");
+}
+
+TEST(Completions, CancelsTheEngineAtAStopString) {
+  TestServer server;
+  server.engine.endless = true;
+  const json body = json::parse(
+      server.Post(R"({"prompt":"a","max_tokens":1000000,"stop":["never","lohe"]})").body);
+  EXPECT_EQ(body["choices"][0]["text"], "hel");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "stop");
+  ASSERT_TRUE(server.engine.WaitForCancelled(1));
+  EXPECT_EQ(server.engine.cancelled()[0].reason, FinishReason::kStop);
+}
+
+TEST(Completions, AnswersSeveralPromptsAndChoicesByIndex) {
+  TestServer server;
+  const json body =
+      json::parse(server.Post(R"({"prompt":[[104],[105,106]],"n":2,"echo":true})").body);
+  ASSERT_EQ(body["choices"].size(), 4u);
+  const char* texts[] = {"hhello", "hhello", "ijhello", "ijhello"};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(body["choices"][i]["index"], i);
+    EXPECT_EQ(body["choices"][i]["text"], texts[i]);
+  }
+  EXPECT_EQ(body["usage"]["prompt_tokens"], 3) << "each prompt once";
+  EXPECT_EQ(body["usage"]["completion_tokens"], 24);
+  const auto requests = server.engine.requests();
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests[1]->sampling.choice, 1u);
+  EXPECT_EQ(requests[0]->sampling.seed, requests[1]->sampling.seed);
+  EXPECT_NE(requests[0]->id, requests[3]->id);
+}
+
+TEST(Completions, GivesLogprobsInTheLegacyForm) {
+  TestServer server;
+  const json body = json::parse(
+      server.Post(R"({"prompt":[104,105],"max_tokens":1,"logprobs":2,"echo":true})").body);
+  const json& logprobs = body["choices"][0]["logprobs"];
+  EXPECT_EQ(logprobs["tokens"], json::parse(R"(["h","i","h"])"));
+  EXPECT_EQ(logprobs["token_logprobs"], json::parse("[null,-1,-0.5]"));
+  EXPECT_EQ(logprobs["text_offset"], json::parse("[0,1,2]"));
+  EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
+  EXPECT_EQ(logprobs["top_logprobs"][2], json::parse(R"({"h":-0.5,"B":-1.5})"));
+}
+
+TEST(Completions, EvaluatesOnlyThePromptForNoTokens) {
+  TestServer server;
+  const json body =
+      json::parse(server.Post(R"({"prompt":"hi","max_tokens":0,"logprobs":0,"echo":true})").body);
+  EXPECT_EQ(body["choices"][0]["text"], "hi");
+  EXPECT_EQ(body["choices"][0]["logprobs"]["tokens"], json::parse(R"(["<s>","h","i"])"));
+  EXPECT_EQ(body["usage"]["completion_tokens"], 0);
+}
+
+TEST(Completions, StreamsLogprobsThatAddUpToTheWhole) {
+  TestServer server;
+  std::vector<std::string> tokens;
+  for (const json& event : Events(server.Post(R"({"prompt":"a","stream":true,"logprobs":1})"))) {
+    const json& logprobs = event["choices"][0]["logprobs"];
+    if (logprobs.is_null()) continue;
+    for (const json& token : logprobs["tokens"]) tokens.push_back(token);
+  }
+  EXPECT_EQ(tokens, (std::vector<std::string>{"h", "e", "l", "l", "o"}));
+}
+
+struct ErrorCase {
+  const char* body;
+  int status;
+  const char* param;  // null: null
+  const char* code;   // null: null
+};
+
+TEST(Completions, AnswersErrorsInOpenAisForm) {
+  TestServer server({.max_context = 100});
+  const ErrorCase cases[] = {
+      {"nonsense", 400, nullptr, nullptr},
+      {R"({"prompt":"a","temperature":-1})", 400, "temperature", nullptr},
+      {R"({"prompt":"a","model":"other"})", 404, "model", "model_not_found"},
+      {R"({"prompt":"a","max_tokens":99})", 400, "prompt", "context_length_exceeded"},
+      {R"({"prompt":[258]})", 400, "prompt", nullptr},
+      {R"({"prompt":[]})", 400, "prompt", nullptr},
+      {R"({"prompt":"a","suffix":"b"})", 400, "suffix", nullptr},
+  };
+  for (const ErrorCase& c : cases) {
+    const RawResponse response = server.Post(c.body);
+    EXPECT_EQ(response.status, c.status) << c.body;
+    const json error = json::parse(response.body)["error"];
+    ASSERT_EQ(error.size(), 4u) << c.body;
+    EXPECT_FALSE(error["message"].get<std::string>().empty());
+    EXPECT_EQ(error["type"], "invalid_request_error");
+    EXPECT_EQ(error["param"], c.param != nullptr ? json(c.param) : json()) << c.body;
+    EXPECT_EQ(error["code"], c.code != nullptr ? json(c.code) : json()) << c.body;
+  }
+}
+
+TEST(Completions, TellsBothNumbersWhenTheContextIsExceeded) {
+  TestServer server({.max_context = 100});
+  const std::string body = server.Post(R"({"prompt":"abc","max_tokens":200})").body;
+  EXPECT_NE(body.find("100 tokens"), std::string::npos);
+  EXPECT_NE(body.find("204 were asked for: 4 in the prompt, 200 for the completion"),
+            std::string::npos)
+      << body;
+  const RawResponse huge = server.Post("{\"prompt\":\"" + std::string(10'000, 'a') + "\"}");
+  EXPECT_EQ(huge.status, 400);
+  EXPECT_NE(huge.body.find("context_length_exceeded"), std::string::npos);
+}
+
+TEST(Completions, ShortensTheDefaultToWhatTheContextHasLeft) {
+  TestServer server({.max_context = 10});
+  server.engine.endless = true;
+  const json body = json::parse(server.Post(R"({"prompt":"abcde"})").body);
+  EXPECT_EQ(body["usage"]["total_tokens"], 10);
+}
+
+TEST(Completions, AsksToRetryWhenTheQueueIsFull) {
+  TestServer server;
+  server.engine.max_requests = 2;
+  server.engine.Allow(FakeEngine::Phase::kQueued);
+  const RawResponse response = server.Post(R"({"prompt":"a","n":3})");
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(response.Header("retry-after"), "3") << "2500 tokens at 1000 a second";
+  EXPECT_NE(response.body.find("rate_limit_exceeded"), std::string::npos);
+  EXPECT_TRUE(server.engine.WaitForLive(0)) << "the choices that were accepted are cancelled";
+}
+
+TEST(Completions, RefusesWhileDraining) {
+  TestServer server;
+  server.engine.SetDraining();
+  const RawResponse response = server.Post(R"({"prompt":"a"})");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_FALSE(response.Header("retry-after").empty());
+}
+
+TEST(Completions, TurnsAFailureIntoAStatusOrAnEvent) {
+  TestServer server;
+  server.engine.fail_with = FinishReason::kFailed;
+  server.engine.fail_message = "logits were not finite";
+  const RawResponse whole = server.Post(R"({"prompt":"a"})");
+  EXPECT_EQ(whole.status, 500);
+  EXPECT_NE(whole.body.find("logits were not finite"), std::string::npos);
+
+  const RawResponse stream = server.Post(R"({"prompt":"a","stream":true})");
+  EXPECT_EQ(stream.status, 200);
+  EXPECT_TRUE(stream.complete);
+  const size_t last = stream.body.rfind("data: ");
+  EXPECT_EQ(json::parse(stream.body.substr(last + 6))["error"]["message"],
+            "logits were not finite");
+  EXPECT_EQ(stream.body.find("[DONE]"), std::string::npos);
+}
+
+TEST(Completions, KeepsASilentStreamAlive) {
+  TestServer server({.limits = {.keep_alive_interval = std::chrono::milliseconds(20)}});
+  server.engine.Allow(FakeEngine::Phase::kPrefill);
+  RawClient client = server.Connect();
+  client.Send(TestServer::PostBytes(R"({"prompt":"a","stream":true})"));
+  EXPECT_TRUE(client.ReceiveUntil(": keep-alive\n\n"));
+  server.engine.Allow(FakeEngine::Phase::kDecode);
+  EXPECT_TRUE(client.ReceiveUntil("data: [DONE]\n\n"));
+}
+
+}  // namespace
+}  // namespace tandem

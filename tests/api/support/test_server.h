@@ -1,0 +1,86 @@
+#pragma once
+// A whole server in the test's process: fake engine, byte tokenizer, routes, HTTP.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "api/http/server.h"
+#include "api/routes/completions.h"
+#include "api/routes/router.h"
+#include "api/routes/status_routes.h"
+#include "tests/api/support/fake_engine.h"
+#include "tests/api/support/raw_client.h"
+
+namespace tandem {
+
+struct TestServerOptions {
+  HttpLimits limits;
+  std::vector<std::string> keys;
+  int64_t max_context = 1'000'000;
+  GenerationConfig defaults;
+};
+
+class TestServer {
+ public:
+  explicit TestServer(const TestServerOptions& options = {})
+      : model_{.names = {"tiny", "alias"},
+               .tokenizer = tokenizer_,
+               .engine = engine,
+               .max_context = options.max_context,
+               .vocab_size = 258,
+               .eos_ids = {ByteTokenizer::kEos},
+               .defaults = options.defaults,
+               .created = 1700000000},
+        metrics_("tiny"),
+        completions_(model_, metrics_) {
+    status.version = {{"version", "0"}, {"instruction_set", "portable"}};
+    std::vector<Route> routes = StatusRoutes(model_, status, metrics_);
+    routes.push_back({"POST", "/v1/completions", RouteAccess::kKey,
+                      [this](Call& call) { return completions_(call); }});
+    routes.push_back({"GET", "/throws", RouteAccess::kPublic,
+                      [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
+    router_ = std::make_unique<Router>(std::move(routes), ApiKeys(options.keys), metrics_, log_);
+    server_ = std::make_unique<HttpServer>(HttpAddress{"127.0.0.1", 0}, options.limits, *router_);
+  }
+  ~TestServer() { server_.reset(); }
+
+  uint16_t port() const { return server_->port(); }
+  HttpServer& http() { return *server_; }
+  RawClient Connect() const { return RawClient(port()); }
+
+  // One request on a connection of its own.
+  RawResponse Get(const std::string& path, const std::string& headers = "") const {
+    RawClient client = Connect();
+    client.Send("GET " + path + " HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n");
+    return client.ReadResponse();
+  }
+  RawResponse Post(const std::string& body, const std::string& path = "/v1/completions") const {
+    RawClient client = Connect();
+    client.Send(PostBytes(body, path));
+    return client.ReadResponse();
+  }
+  static std::string PostBytes(const std::string& body,
+                               const std::string& path = "/v1/completions") {
+    return "POST " + path + " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n" +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+
+  FakeEngine engine;
+  ServerStatus status;
+
+ private:
+  ByteTokenizer tokenizer_;
+  std::ostringstream log_text_;
+  Logger log_{LogLevel::kInfo, log_text_};
+  ServedModel model_;
+  ServerMetrics metrics_;
+  CompletionsRoute completions_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace tandem
