@@ -497,7 +497,7 @@ TANDEM_INLINE int64_t StoreSelected(int32_t* to, I32x16 v, I32x16 mask) {
 
 // ---- Functions ----
 
-// e^x; worst error measured by tests/kernels/cpu/vec_test.cc. 0 below -87.33654 (before the result
+// e^x within 1 ulp (tests/kernels/cpu/vec_test.cc): 0 below -87.33654 (before the result
 // would be denormal), infinity above 88.72283, NaN for NaN. Cephes expf's polynomial on
 // [-ln2/2, ln2/2] after x = n ln2 + r; 2^n is added to the exponent field.
 TANDEM_INLINE F32x16 Exp(F32x16 x) {

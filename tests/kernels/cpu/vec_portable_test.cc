@@ -1,0 +1,7 @@
+#include "tests/kernels/cpu/vec_probe_body.h"
+
+namespace tandem {
+
+VecProbe PortableProbe() { return MakeProbe("portable"); }
+
+}  // namespace tandem
