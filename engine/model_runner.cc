@@ -18,13 +18,19 @@ constexpr double kKvShare = 0.4;
 
 ModelConfig Adjusted(ModelConfig config, const ModelRunnerOptions& options) {
   if (!options.rope_scaling.empty()) ApplyRopeScaling(options.rope_scaling, config);
-  if (options.max_context < 0 || options.max_context > config.rope.max_positions) {
+  return config;
+}
+
+// What is served may be shorter than what the model can do; its RoPE stays the model's own (some
+// scalings depend on the length of the whole table).
+int64_t ServedContext(const ModelConfig& config, const ModelRunnerOptions& options) {
+  const int64_t longest = config.max_context();
+  if (options.max_context < 0 || options.max_context > longest) {
     throw ConfigError("max-model-len " + std::to_string(options.max_context) + " is outside 1.." +
-                      std::to_string(config.rope.max_positions) +
+                      std::to_string(longest) +
                       ", the model's context; --rope-scaling lengthens it");
   }
-  if (options.max_context > 0) config.rope.max_positions = options.max_context;
-  return config;
+  return options.max_context > 0 ? options.max_context : longest;
 }
 
 KvLayout LayoutOf(const ModelConfig& config, const ModelRunnerOptions& options) {
@@ -35,14 +41,12 @@ KvLayout LayoutOf(const ModelConfig& config, const ModelRunnerOptions& options) 
           .dtype = options.kv_dtype.value_or(wide ? DType::kF32 : DType::kBf16)};
 }
 
-int64_t PagesOfContext(const ModelConfig& config) {
-  return (config.max_context() + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
-}
-
 // Enough for max_sequences full contexts, but no more than the memory that was given or is there.
 int64_t NumPages(const ModelConfig& config, const ModelRunnerOptions& options) {
   const int64_t page_bytes = LayoutOf(config, options).page_bytes();
-  const int64_t useful = PagesOfContext(config) * options.max_sequences;
+  const int64_t context_pages =
+      (ServedContext(config, options) + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+  const int64_t useful = context_pages * options.max_sequences;
   const int64_t bytes =
       options.kv_bytes > 0
           ? options.kv_bytes
@@ -64,7 +68,7 @@ RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& optio
   }
   return {.num_pages = NumPages(config, options),
           .page_tokens = KvLayout::kPageTokens,
-          .max_context = config.max_context(),
+          .max_context = ServedContext(config, options),
           .max_step_tokens = options.max_step_tokens,
           .max_sequences = options.max_sequences,
           .vocab_size = config.vocab_size};
