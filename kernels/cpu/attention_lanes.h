@@ -30,6 +30,7 @@ constexpr int kMaxTileRows = 2;
 constexpr int kParts = 16 / kPartLanes;
 
 typedef float Part __attribute__((vector_size(4 * kPartLanes)));
+typedef int32_t PartInts __attribute__((vector_size(4 * kPartLanes)));
 typedef uint32_t PartWords __attribute__((vector_size(4 * kPartLanes)));
 
 struct Lanes {
@@ -77,6 +78,61 @@ TANDEM_INLINE void StoreLanes(float* to, const Lanes& lanes) {
   for (int i = 0; i < kParts; ++i) std::memcpy(to + i * kPartLanes, &lanes.part[i], sizeof(Part));
 }
 
+TANDEM_INLINE Part LoadPart(const float* from) {
+  Part part;
+  std::memcpy(&part, from, sizeof(part));
+  return part;
+}
+
+TANDEM_INLINE void StorePart(float* to, Part part) { std::memcpy(to, &part, sizeof(part)); }
+
+typedef float Quad __attribute__((vector_size(16)));
+
+// Elementwise maximum of the part's quads.
+TANDEM_INLINE Quad MaxQuad(Part v) {
+#if defined(__AVX2__)
+  typedef float Octet __attribute__((vector_size(32)));
+#if defined(__AVX512F__)
+  const Octet low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  const Octet high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Octet octet = low > high ? low : high;
+#else
+  const Octet octet = v;
+#endif
+  const Quad first = __builtin_shufflevector(octet, octet, 0, 1, 2, 3);
+  const Quad second = __builtin_shufflevector(octet, octet, 4, 5, 6, 7);
+  return first > second ? first : second;
+#else
+  return v;
+#endif
+}
+
+TANDEM_INLINE float MaxLane(Part v) {
+  const Quad best = MaxQuad(v);
+  const float even = best[0] > best[2] ? best[0] : best[2];
+  const float odd = best[1] > best[3] ? best[1] : best[3];
+  return even > odd ? even : odd;
+}
+
+// vec.h's Exp, bit for bit, where x <= 0 and denormals are flushed: one factor 2^n, no upper bound,
+// and NaN needs no care.
+TANDEM_INLINE Part ExpOfNonPositive(Part x) {
+  const Part lowest = SplatPart(-87.33654f);
+  const Part clamped = lowest > x ? lowest : x;
+  const Part shifted = clamped * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: rounds
+  const Part n = shifted - 12582912.0f;
+  const Part r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  Part p = SplatPart(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const PartWords factor = (reinterpret_cast<PartWords>(shifted) << 23) + 0x3f800000u;
+  return x < lowest ? Part{} : p * reinterpret_cast<Part>(factor);
+}
+
 // How a cache's words multiply. A coefficient is an element of q or a probability, kUnit of them to
 // a word; Stored says how they wait to be broadcast.
 struct F32Cache {
@@ -100,7 +156,7 @@ struct F32Cache {
       sum.part[i] = MulAddPart(SplatPart(c[0]), words.value[i], sum.part[i]);
     }
   }
-  TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) { Store(to, v); }
+  TANDEM_INLINE void StoreCoefficients(Coefficient* to, Part v) { StorePart(to, v); }
 };
 
 // Pairs of bfloat16, widened: the odd product is added first, then the even one. A product of two
@@ -130,8 +186,10 @@ struct WidenedBf16Cache {
       sum.part[i] = MulAddPart(SplatPart(c[0]), words.even[i], sum.part[i]);
     }
   }
-  TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) {
-    Store(to, RoundToBf16(v));
+  TANDEM_INLINE void StoreCoefficients(Coefficient* to, Part v) {
+    const PartWords u = reinterpret_cast<PartWords>(v);
+    const PartWords rounded = (u + 0x7fffu + ((u >> 16) & 1u)) & 0xffff0000u;
+    StorePart(to, v == v ? reinterpret_cast<Part>(rounded) : v);
   }
 };
 
@@ -154,8 +212,8 @@ struct Bf16Cache {
         _mm512_dpbf16_ps(reinterpret_cast<__m512>(sum.part[0]),
                          reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair)), words.pairs));
   }
-  TANDEM_INLINE void StoreCoefficients(Coefficient* to, F32x16 v) {
-    const __m256bh rounded = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v.part[0]));
+  TANDEM_INLINE void StoreCoefficients(Coefficient* to, Part v) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
     std::memcpy(static_cast<void*>(to), &rounded, sizeof(rounded));
   }
 };
