@@ -54,14 +54,16 @@ float Penalised(const SampleRow& row, float logit, int32_t output_count) {
 // touched.
 void Penalise(const SampleRow& row, int64_t vocab, float* logits, int32_t* counts) {
   constexpr int32_t kDone = -1;
-  for (const std::span<const int32_t> ids : {row.prompt, row.output}) {
+  // Frequency and presence look at the output alone.
+  const auto prompt = row.repetition_penalty != 1.0f ? row.prompt : std::span<const int32_t>();
+  for (const std::span<const int32_t> ids : {prompt, row.output}) {
     for (const int32_t id : ids) {
       CHECK(id >= 0 && id < vocab, id, vocab);
       counts[id] = 0;
     }
   }
   for (const int32_t id : row.output) ++counts[id];
-  for (const std::span<const int32_t> ids : {row.prompt, row.output}) {
+  for (const std::span<const int32_t> ids : {prompt, row.output}) {
     for (const int32_t id : ids) {
       if (counts[id] == kDone) continue;
       logits[id] = Penalised(row, logits[id], counts[id]);

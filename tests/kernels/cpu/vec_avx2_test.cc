@@ -14,6 +14,6 @@
 
 namespace tandem {
 
-VecProbe Avx2Probe() { return MakeProbe("avx2"); }
+VecProbe Avx2Probe() { return cpu::MakeProbe("avx2"); }
 
 }  // namespace tandem

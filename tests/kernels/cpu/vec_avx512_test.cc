@@ -14,6 +14,6 @@
 
 namespace tandem {
 
-VecProbe Avx512Probe() { return MakeProbe("avx512"); }
+VecProbe Avx512Probe() { return cpu::MakeProbe("avx512"); }
 
 }  // namespace tandem

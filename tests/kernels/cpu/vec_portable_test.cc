@@ -2,6 +2,6 @@
 
 namespace tandem {
 
-VecProbe PortableProbe() { return MakeProbe("portable"); }
+VecProbe PortableProbe() { return cpu::MakeProbe("portable"); }
 
 }  // namespace tandem

@@ -4,10 +4,8 @@
 #include "kernels/cpu/vec.h"
 #include "tests/kernels/cpu/vec_probe.h"
 
-namespace tandem {
+namespace tandem::cpu {
 namespace {
-
-using namespace cpu;  // NOLINT: this body is included into test files alone
 
 void ProbeExp(const float* x, int64_t count, float* y) {
   for (int64_t i = 0; i < count; i += kLanes) Store(y + i, Exp(Load(x + i)));
@@ -70,4 +68,4 @@ VecProbe MakeProbe(const char* name) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::cpu
