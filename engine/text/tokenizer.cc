@@ -15,7 +15,10 @@ std::string Tokenizer::Decode(const std::vector<TokenId>& ids, bool skip_special
 }
 
 std::unique_ptr<const Tokenizer> LoadTokenizer(const std::filesystem::path& directory) {
-  auto has = [&](const char* name) { return std::filesystem::is_regular_file(directory / name); };
+  auto has = [&](const char* name) {
+    std::error_code error;  // what cannot be looked at is not there
+    return std::filesystem::is_regular_file(directory / name, error);
+  };
   const TokenizerConfig config = LoadTokenizerConfig(directory);
   if (has("tokenizer.json")) return LoadTokenizerJson(directory / "tokenizer.json", config);
   if (has("tokenizer.model")) {

@@ -67,7 +67,8 @@ std::vector<std::string> ReadSpecialTokens(const JsonNode& root) {
 TokenizerConfig LoadTokenizerConfig(const std::filesystem::path& directory) {
   TokenizerConfig config;
   const std::filesystem::path path = directory / "tokenizer_config.json";
-  if (!std::filesystem::exists(path)) return config;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return config;
   const nlohmann::json document = ReadTokenizerJson(path);
   const JsonNode root(document, path.string());
   if (const auto name = root.Find("tokenizer_class")) config.tokenizer_class = name->String();
