@@ -1,7 +1,8 @@
 #pragma once
 // One request's way back: the engine loop pushes events, the connection drains them. `notify` is
 // called (on the engine thread, without a lock held) when the box goes from empty to non-empty. It
-// must not block; what it throws is ignored.
+// must not block, and owns what it touches: the connection may have drained the last event before
+// the call is over. What it throws is ignored.
 
 #include <functional>
 #include <mutex>
