@@ -69,7 +69,7 @@ TEST_P(Disconnect, CancelsAlsoWithBytesOfANextRequestThere) {
 
 INSTANTIATE_TEST_SUITE_P(StreamAndWhole, Disconnect, ::testing::Values(kStream, kWhole));
 
-TEST(SlowReader, IsCutOffByBytesPending) {
+TEST(UnreadStream, IsCutOffByBytesPending) {
   TestServer server({.limits = {.max_pending_bytes = 100'000, .send_buffer_bytes = 16 * 1024}});
   server.engine.endless = true;
   RawClient client(server.port(), 4096);
@@ -77,7 +77,7 @@ TEST(SlowReader, IsCutOffByBytesPending) {
   EXPECT_TRUE(server.engine.WaitForCancelled(1));
 }
 
-TEST(SlowReader, IsCutOffByTime) {
+TEST(UnreadStream, IsCutOffByTime) {
   TestServer server({.limits = {.max_pending_bytes = size_t{1} << 40,
                                 .send_buffer_bytes = 16 * 1024,
                                 .write_timeout = std::chrono::milliseconds(100)}});
@@ -87,7 +87,7 @@ TEST(SlowReader, IsCutOffByTime) {
   EXPECT_TRUE(server.engine.WaitForCancelled(1));
 }
 
-TEST(SlowReader, DoesNotHoldUpOthers) {
+TEST(UnreadStream, DoesNotHoldUpOthers) {
   TestServer server({.limits = {.send_buffer_bytes = 16 * 1024}});
   server.engine.endless = true;
   RawClient slow(server.port(), 4096);

@@ -133,7 +133,7 @@ TEST(RequestParser, RefusesOversizedAndTooManyChunkHeaders) {
 
 TEST(RequestParser, RefusesTooManyHeaders) {
   std::string headers;
-  for (int i = 0; i < 200; ++i) headers += "X" + std::to_string(i) + ": 1\r\n";
+  for (int i = 0; i < 200; ++i) headers.append("X").append(std::to_string(i)).append(": 1\r\n");
   EXPECT_EQ(Parse("GET / HTTP/1.1\r\nHost: a\r\n" + headers).status, 431);
 }
 

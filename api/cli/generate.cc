@@ -1,0 +1,169 @@
+// tandem generate: completes a text in this process and prints it as it comes.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <istream>
+#include <mutex>
+#include <ostream>
+#include <random>
+
+#include "api/cli/command_line.h"
+#include "api/cli/loaded_model.h"
+#include "api/openai/completion_request.h"
+#include "api/routes/completion_choice.h"
+#include "kernels/core/error.h"
+#include "scheduler/engine_loop.h"
+
+namespace tandem {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+struct GenerateOptions {
+  ModelOptions model;
+  std::string prompt;
+  int64_t max_tokens = 256;
+  std::optional<double> temperature;  // absent: the model's default
+  std::optional<double> top_p;
+  std::optional<int64_t> top_k;
+  std::optional<double> min_p;
+  std::optional<double> repetition_penalty;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  bool echo = false;
+  bool stats = true;
+};
+
+void AddGenerateSettings(Settings& settings, GenerateOptions& options) {
+  constexpr char kGroup[] = "Text";
+  AddModelSettings(settings, options.model);
+  settings.Add("prompt", &options.prompt, {.help = "text to continue", .group = kGroup});
+  settings.Add("max-tokens", &options.max_tokens,
+               {.help = "tokens at most", .min = 1, .group = kGroup});
+  settings.Add("temperature", &options.temperature, {.help = "0: greedy", .group = kGroup});
+  settings.Add("top-p", &options.top_p, {.help = "nucleus", .group = kGroup});
+  settings.Add("top-k", &options.top_k, {.help = "0 or -1: all", .group = kGroup});
+  settings.Add("min-p", &options.min_p, {.help = "of the likeliest's", .group = kGroup});
+  settings.Add("repetition-penalty", &options.repetition_penalty,
+               {.help = "1: none", .group = kGroup});
+  settings.Add("seed", &options.seed, {.help = "absent: a random one", .group = kGroup});
+  settings.Add("stop", &options.stop, {.help = "text that ends it; repeatable", .group = kGroup});
+  settings.Add("ignore-eos", &options.ignore_eos, {.help = "go on to max-tokens", .group = kGroup});
+  settings.Add("echo", &options.echo, {.help = "print the prompt first", .group = kGroup});
+  settings.Add("stats", &options.stats,
+               {.help = "tell tokens a second at the end", .group = kGroup});
+}
+
+CompletionRequest MakeAsk(const GenerateOptions& options, const GenerationConfig& defaults) {
+  CompletionRequest ask;
+  SamplingParams& sampling = ask.sampling;
+  const auto pick = [](const std::optional<double>& given, std::optional<float> model,
+                       float otherwise) {
+    return given ? static_cast<float>(*given) : model.value_or(otherwise);
+  };
+  sampling.temperature = pick(options.temperature, defaults.temperature, 1.0f);
+  sampling.top_p = pick(options.top_p, defaults.top_p, 1.0f);
+  sampling.min_p = pick(options.min_p, defaults.min_p, 0.0f);
+  sampling.repetition_penalty = pick(options.repetition_penalty, defaults.repetition_penalty, 1.0f);
+  const int64_t top_k = options.top_k.value_or(defaults.top_k.value_or(0));
+  sampling.top_k = static_cast<int32_t>(std::max<int64_t>(top_k, 0));
+  sampling.max_tokens = options.max_tokens;
+  sampling.ignore_eos = options.ignore_eos;
+  sampling.seed = options.seed ? *options.seed : std::random_device{}();
+  ask.stop = options.stop;
+  ask.echo = options.echo;
+  return ask;
+}
+
+// Lets a thread sleep until its outbox has something.
+class Bell {
+ public:
+  void Ring() {
+    const std::lock_guard lock(mutex_);
+    rung_ = true;
+    changed_.notify_one();
+  }
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
+
+struct Outcome {
+  int64_t num_prompt = 0;
+  int64_t num_generated = 0;
+  std::chrono::duration<double> to_first{};
+  std::chrono::duration<double> total{};
+};
+
+std::string Describe(const Outcome& outcome) {
+  const double decode = (outcome.total - outcome.to_first).count();
+  const double rate = decode > 0.0 ? static_cast<double>(outcome.num_generated - 1) / decode : 0.0;
+  return fmt::format("{} prompt tokens, first token after {:.3f} s, {} tokens, {:.1f} a second\n",
+                     outcome.num_prompt, outcome.to_first.count(), outcome.num_generated, rate);
+}
+
+// Submits, and prints text until the end.
+Outcome Run(const LoadedModel& model, const GenerateOptions& options, const CompletionRequest& ask,
+            EngineLoop& loop, std::ostream& out) {
+  auto request = std::make_shared<Request>();
+  request->id = RequestId{1};
+  request->prompt = model.tokenizer->Encode(options.prompt, SpecialTokens::kAdd);
+  request->sampling = ask.sampling;
+  request->eos_ids = model.eos_ids;
+  if (request->prompt.empty()) throw ConfigError("--prompt has no token; give some text");
+
+  Bell bell;
+  Outcome outcome{.num_prompt = static_cast<int64_t>(request->prompt.size())};
+  const auto outbox = std::make_shared<Outbox>([&bell] { bell.Ring(); });
+  CompletionChoice choice(*model.tokenizer, ask, request->prompt, options.prompt);
+  const auto start = steady_clock::now();
+  if (loop.Submit(request, outbox)) {
+    throw ConfigError(fmt::format(
+        "the prompt's {} tokens and --max-tokens {} do not fit the context of {} tokens, or its KV "
+        "memory",
+        outcome.num_prompt, options.max_tokens, model.runner->limits().max_context));
+  }
+  while (!choice.finished()) {
+    bell.Wait();
+    out << choice.Advance(outbox->Drain()).text << std::flush;
+    if (outcome.to_first.count() == 0.0) outcome.to_first = steady_clock::now() - start;
+  }
+  outcome.total = steady_clock::now() - start;
+  outcome.num_generated = choice.num_generated();
+  if (choice.reason() == FinishReason::kFailed) throw DeviceError(choice.message());
+  return outcome;
+}
+
+}  // namespace
+
+int Generate(const CommandLine& line) {
+  GenerateOptions options;
+  Settings settings("tandem generate", "Completes a text in this process.");
+  AddGenerateSettings(settings, options);
+  if (const auto text = settings.Parse(line.argc, line.argv)) {
+    line.out << *text;
+    return 0;
+  }
+  options.model.max_num_seqs = 1;
+  const LoadedModel model = LoadModel(options.model);
+  const CompletionRequest ask = MakeAsk(options, model.defaults);
+  Validate(ask.sampling, model.runner->limits().vocab_size);
+  EngineLoop loop(*model.runner, MakeSchedulerConfig(options.model));
+  const Outcome outcome = Run(model, options, ask, loop, line.out);
+  line.out << '\n' << std::flush;
+  if (options.stats) line.err << Describe(outcome);
+  return 0;
+}
+
+}  // namespace tandem

@@ -1,0 +1,125 @@
+// tandem serve: loads a model and answers HTTP until it is told to stop.
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <ostream>
+#include <thread>
+
+#include "api/cli/command_line.h"
+#include "api/cli/loaded_model.h"
+#include "api/cli/loop_engine.h"
+#include "api/cli/serve_options.h"
+#include "api/cli/stop_signals.h"
+#include "api/http/server.h"
+#include "api/routes/completions.h"
+#include "api/routes/router.h"
+#include "api/routes/status_routes.h"
+
+namespace tandem {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+SchedulerConfig SchedulerOf(const ServeOptions& options) {
+  SchedulerConfig config = MakeSchedulerConfig(options.model);
+  config.prefix_caching = options.prefix_caching;
+  config.max_queued_requests = options.max_queued_requests;
+  config.max_queued_tokens = options.max_queued_tokens;
+  return config;
+}
+
+ServedModel Served(const LoadedModel& model, const ServeOptions& options,
+                   CompletionEngine& engine) {
+  std::vector<std::string> names = options.served_model_names;
+  if (names.empty()) names.push_back(model.name);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return ServedModel{.names = std::move(names),
+                     .tokenizer = *model.tokenizer,
+                     .engine = engine,
+                     .max_context = model.runner->limits().max_context,
+                     .vocab_size = model.runner->limits().vocab_size,
+                     .eos_ids = model.eos_ids,
+                     .defaults = model.defaults,
+                     .created = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+}
+
+void FillVersion(const LoadedModel& model, const ServedModel& served, ServerStatus& status) {
+  const ModelRunnerOptions& options = model.runner->options();
+  status.version = {{"version", TANDEM_VERSION},
+                    {"model", served.names.front()},
+                    {"architecture", std::string(Name(model.runner->config().architecture))},
+                    {"dtype", std::string(OptionName(options.dtype))},
+                    {"instruction_set", std::string(Name(options.isa))}};
+}
+
+// How the server ends: no new requests, then the running ones, then the connections. A second
+// signal cuts that short. False when something was cut off by one.
+bool Shutdown(const StopSignals& signals, std::chrono::milliseconds drain_timeout, EngineLoop& loop,
+              HttpServer& http) {
+  constexpr std::chrono::milliseconds kPoll{50};
+  constexpr std::chrono::seconds kFlush{5};  // for answers that are made but not yet read
+  std::atomic<bool> done{false};
+  const std::jthread drain([&] {
+    const auto deadline = steady_clock::now() + drain_timeout;
+    loop.Drain(deadline);
+    http.Finish(std::max(deadline, steady_clock::now() + kFlush));
+    done = true;
+  });
+  while (!done) {
+    if (!signals.WaitFor(kPoll)) continue;
+    http.Stop();  // which cancels everything, and so ends the drain
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int Serve(const CommandLine& line) {
+  ServeOptions options;
+  Settings settings("tandem serve", "Serves a model over HTTP with OpenAI's API.");
+  AddServeSettings(settings, options);
+  if (const auto text = settings.Parse(line.argc, line.argv)) {
+    line.out << *text;
+    return 0;
+  }
+  const std::vector<std::string> keys = CollectApiKeys(options);
+  CheckExposure(options, keys);
+  Logger log(options.log_level, line.err);
+  const StopSignals signals;
+
+  const LoadedModel model = LoadModel(options.model);
+  ServerMetrics metrics(options.served_model_names.empty() ? model.name
+                                                           : options.served_model_names.front());
+  EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
+  LoopEngine engine(loop);
+  const ServedModel served = Served(model, options, engine);
+  ServerStatus status;
+  FillVersion(model, served, status);
+
+  CompletionsRoute completions(served, metrics);
+  std::vector<Route> routes = StatusRoutes(served, status, metrics);
+  routes.push_back({"POST", "/v1/completions", RouteAccess::kKey,
+                    [&completions](Call& call) { return completions(call); }});
+  Router router(std::move(routes), ApiKeys(keys), metrics, log);
+  HttpServer http({options.host, static_cast<uint16_t>(options.port)}, MakeLimits(options), router);
+  const bool is_v6 = options.host.find(':') != std::string::npos;
+  line.out << fmt::format("ready on http://{}:{} with {}: {}\n",
+                          is_v6 ? "[" + options.host + "]" : options.host, http.port(),
+                          served.names.front(), model.Describe())
+           << std::flush;
+
+  signals.Wait();
+  status.draining = true;
+  log.Info("stopping",
+           {{"running", loop.Stats().num_running}, {"waiting", loop.Stats().num_waiting}});
+  const bool finished = Shutdown(signals, options.drain_timeout, loop, http);
+  http.Stop();
+  log.Info("stopped", {{"cut_off", !finished}});
+  return finished ? 0 : 1;
+}
+
+}  // namespace tandem

@@ -1,0 +1,125 @@
+#include "api/cli/serve_options.h"
+
+#include <fstream>
+
+#include "kernels/core/error.h"
+
+namespace tandem {
+
+namespace {
+
+void AddEngineSettings(Settings& settings, ServeOptions& options) {
+  constexpr char kGroup[] = "Scheduling";
+  settings.Add("max-num-seqs", &options.model.max_num_seqs,
+               {.help = "sequences that run at once", .min = 1, .group = kGroup});
+  settings.Add("max-num-batched-tokens", &options.model.max_num_batched_tokens,
+               {.help = "tokens of one step, of prompts and of running sequences",
+                .min = 1,
+                .group = kGroup});
+  settings.Add("enable-prefix-caching", &options.prefix_caching,
+               {.help = "share keys and values of common prefixes", .group = kGroup});
+  settings.Add("max-queued-requests", &options.max_queued_requests,
+               {.help = "requests that may wait; more get 429", .min = 1, .group = kGroup});
+  settings.Add("max-queued-tokens", &options.max_queued_tokens,
+               {.help = "prompt tokens of requests that wait", .min = 1, .group = kGroup});
+}
+
+void AddAccessSettings(Settings& settings, ServeOptions& options) {
+  constexpr char kGroup[] = "Server";
+  settings.Add("host", &options.host, {.help = "address to listen on", .group = kGroup});
+  settings.Add("port", &options.port,
+               {.help = "TCP port; 0: any free one", .min = 0, .max = 65535, .group = kGroup});
+  settings.Add("served-model-name", &options.served_model_names,
+               {.help = "name in the API; repeat for aliases", .group = kGroup});
+  settings.Add(
+      "api-key", &options.api_keys,
+      {.help = "key that clients must send; repeat for several", .secret = true, .group = kGroup});
+  settings.Add("api-key-file", &options.api_key_file,
+               {.help = "file with one key a line", .group = kGroup});
+  settings.Add("allow-unauthenticated", &options.allow_unauthenticated,
+               {.help = "serve other machines without a key", .group = kGroup});
+  settings.Add("drain-timeout", &options.drain_timeout,
+               {.help = "time for running requests after SIGTERM", .min = 0, .group = kGroup});
+  settings.AddChoice("log-level", &options.log_level,
+                     std::vector<std::pair<std::string, LogLevel>>{{"debug", LogLevel::kDebug},
+                                                                   {"info", LogLevel::kInfo},
+                                                                   {"warning", LogLevel::kWarning},
+                                                                   {"error", LogLevel::kError},
+                                                                   {"off", LogLevel::kOff}},
+                     {.help = "least level that is logged", .group = kGroup});
+}
+
+void AddLimitSettings(Settings& settings, ServeOptions& options) {
+  constexpr char kGroup[] = "Limits of one client";
+  HttpLimits& limits = options.limits;
+  settings.AddBytes("max-body-size", &options.max_body_bytes,
+                    {.help = "of a request", .min = 1024, .group = kGroup});
+  settings.AddBytes(
+      "max-header-size", &options.max_header_bytes,
+      {.help = "request line and headers", .min = 1024, .max = 1 << 20, .group = kGroup});
+  settings.Add("max-connections", &options.max_connections,
+               {.help = "open at once; more get 503", .min = 1, .group = kGroup});
+  settings.AddBytes(
+      "max-pending-size", &options.max_pending_bytes,
+      {.help = "of a stream that its client does not read", .min = 1024, .group = kGroup});
+  settings.Add("idle-timeout", &limits.idle_timeout,
+               {.help = "between requests of a connection", .min = 1, .group = kGroup});
+  settings.Add("header-timeout", &limits.header_timeout,
+               {.help = "for a request's head", .min = 1, .group = kGroup});
+  settings.Add("body-timeout", &limits.body_timeout,
+               {.help = "for a request's body", .min = 1, .group = kGroup});
+  settings.Add("write-timeout", &limits.write_timeout,
+               {.help = "for a client to read a bit more", .min = 1, .group = kGroup});
+  settings.Add("sse-keep-alive-interval", &limits.keep_alive_interval,
+               {.help = "of comments in a silent stream; 0: none", .min = 0, .group = kGroup});
+}
+
+}  // namespace
+
+void AddServeSettings(Settings& settings, ServeOptions& options) {
+  options.max_body_bytes = static_cast<int64_t>(options.limits.max_body_bytes);
+  options.max_header_bytes = static_cast<int64_t>(options.limits.max_header_bytes);
+  options.max_connections = static_cast<int64_t>(options.limits.max_connections);
+  options.max_pending_bytes = static_cast<int64_t>(options.limits.max_pending_bytes);
+  AddModelSettings(settings, options.model);
+  AddEngineSettings(settings, options);
+  AddAccessSettings(settings, options);
+  AddLimitSettings(settings, options);
+}
+
+std::vector<std::string> CollectApiKeys(const ServeOptions& options) {
+  std::vector<std::string> keys = options.api_keys;
+  if (!options.api_key_file) return keys;
+  std::ifstream file(*options.api_key_file);
+  const std::string name = "--api-key-file " + options.api_key_file->string();
+  if (!file) throw ConfigError(name + " cannot be read");
+  const size_t before = keys.size();
+  for (std::string line; std::getline(file, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty()) keys.push_back(line);
+  }
+  if (keys.size() == before) throw ConfigError(name + " has no key; write one a line");
+  return keys;
+}
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys) {
+  if (IsLoopback(options.host) || !keys.empty() || options.allow_unauthenticated) return;
+  throw ConfigError("--host " + options.host +
+                    " lets other machines use this server without a key; set --api-key, or "
+                    "--allow-unauthenticated if that is meant");
+}
+
+HttpLimits MakeLimits(const ServeOptions& options) {
+  HttpLimits limits = options.limits;
+  limits.max_body_bytes = static_cast<size_t>(options.max_body_bytes);
+  limits.max_header_bytes = static_cast<size_t>(options.max_header_bytes);
+  limits.max_connections = static_cast<size_t>(options.max_connections);
+  limits.max_pending_bytes = static_cast<size_t>(options.max_pending_bytes);
+  return limits;
+}
+
+}  // namespace tandem

@@ -1,0 +1,49 @@
+#pragma once
+// The knobs of `tandem serve`.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/cli/model_options.h"
+#include "api/http/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/settings.h"
+
+namespace tandem {
+
+struct ServeOptions {
+  ModelOptions model;
+  std::vector<std::string> served_model_names;  // empty: the directory's name
+  bool prefix_caching = true;
+  int64_t max_queued_requests = 1024;
+  int64_t max_queued_tokens = 1 << 20;
+
+  std::string host = "127.0.0.1";
+  int32_t port = 8000;
+  std::vector<std::string> api_keys;
+  std::optional<std::filesystem::path> api_key_file;  // one key a line
+  bool allow_unauthenticated = false;
+  std::chrono::milliseconds drain_timeout{30000};
+  LogLevel log_level = LogLevel::kInfo;
+
+  int64_t max_body_bytes = 0;  // the rest of HttpLimits' knobs that may be set, in their own types
+  int64_t max_header_bytes = 0;
+  int64_t max_connections = 0;
+  int64_t max_pending_bytes = 0;
+  HttpLimits limits;
+};
+
+void AddServeSettings(Settings& settings, ServeOptions& options);
+
+// All keys, of the option and the file. ConfigError when the file cannot be read or has none.
+std::vector<std::string> CollectApiKeys(const ServeOptions& options);
+// ConfigError when strangers could use the server: another host than loopback, and no key.
+void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys);
+HttpLimits MakeLimits(const ServeOptions& options);
+bool IsLoopback(const std::string& host);
+
+}  // namespace tandem

@@ -1,0 +1,79 @@
+#pragma once
+// A child process whose standard output can be read line by line. Killed and reaped at the end.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace tandem {
+
+class Program {
+ public:
+  explicit Program(const std::vector<std::string>& command) {
+    std::array<int, 2> pipe_ends{};
+    if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return;
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(pipe_ends[1], STDOUT_FILENO);
+      ::dup2(pipe_ends[1], STDERR_FILENO);
+      ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    ::close(pipe_ends[1]);
+    output_ = pipe_ends[0];
+  }
+  ~Program() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(output_);
+  }
+  Program(const Program&) = delete;
+
+  void Signal(int number) const { ::kill(pid_, number); }
+
+  // True once the output (both streams) has `part`; false at its end or after `longest`.
+  bool WaitForOutput(const std::string& part,
+                     std::chrono::seconds longest = std::chrono::seconds(60)) {
+    const auto deadline = std::chrono::steady_clock::now() + longest;
+    while (text_.find(part) == std::string::npos) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now());
+      pollfd poll{output_, POLLIN, 0};
+      if (left.count() <= 0 || ::poll(&poll, 1, static_cast<int>(left.count())) <= 0) return false;
+      char buffer[4096];
+      const ssize_t size = ::read(output_, buffer, sizeof(buffer));
+      if (size <= 0) return text_.find(part) != std::string::npos;
+      text_.append(buffer, static_cast<size_t>(size));
+    }
+    return true;
+  }
+  const std::string& text() const { return text_; }
+
+  // Reads to the end of the output, then the exit status; -1 when a signal ended it.
+  int Wait() {
+    WaitForOutput("\x01 never printed");
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int output_ = -1;
+  std::string text_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,118 @@
+// The program `tandem` as its users run it, on a small real model.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/api/support/raw_client.h"
+#include "tests/e2e/program.h"
+
+namespace tandem {
+namespace {
+
+using nlohmann::json;
+
+const std::string kTandem = TANDEM_BUILD_DIR "/api/tandem";
+const std::string kModel = TANDEM_SOURCE_DIR "/../shared/data/models/stories260K";
+
+class ServeProgram : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(kTandem)) GTEST_SKIP() << kTandem << " is not built";
+    if (!std::filesystem::exists(kModel)) GTEST_SKIP() << kModel << " is not there";
+  }
+
+  // The port of the ready line, 0 when it did not come.
+  static uint16_t PortOf(Program& program) {
+    if (!program.WaitForOutput("ready on http://127.0.0.1:")) return 0;
+    program.WaitForOutput("\n");
+    const size_t colon = program.text().find("127.0.0.1:") + 10;
+    return static_cast<uint16_t>(std::stoi(program.text().substr(colon)));
+  }
+  static std::vector<std::string> ServeCommand(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {kTandem,  "serve", "--model",           kModel,
+                                        "--port", "0",     "--kv-cache-memory", "16MiB"};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+  static RawResponse Complete(uint16_t port, const json& body) {
+    RawClient client(port);
+    const std::string text = body.dump();
+    client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+                std::to_string(text.size()) + "\r\n\r\n" + text);
+    return client.ReadResponse();
+  }
+};
+
+TEST_F(ServeProgram, CompletesAStoryAndStopsOnRequest) {
+  Program server(ServeCommand());
+  const uint16_t port = PortOf(server);
+  ASSERT_NE(port, 0) << server.text();
+  const json ask = {{"prompt", "Once upon a time"}, {"max_tokens", 20}, {"temperature", 0}};
+  const RawResponse response = Complete(port, ask);
+  ASSERT_EQ(response.status, 200) << response.body;
+  const json body = json::parse(response.body);
+  EXPECT_EQ(body["model"], "stories260K");
+  EXPECT_EQ(body["usage"]["completion_tokens"], 20);
+  EXPECT_EQ(body["choices"][0]["text"].get<std::string>().substr(0, 8), ", there ");
+
+  json stream = ask;
+  stream["stream"] = true;
+  const RawResponse streamed = Complete(port, stream);
+  EXPECT_TRUE(streamed.body.ends_with("data: [DONE]\n\n"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.text();
+}
+
+TEST_F(ServeProgram, FinishesARunningRequestAfterTheSignal) {
+  Program server(ServeCommand());
+  const uint16_t port = PortOf(server);
+  ASSERT_NE(port, 0) << server.text();
+  RawClient client(port);
+  const std::string body = R"({"prompt":"Once","max_tokens":400,"ignore_eos":true,"stream":true})";
+  client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+  ASSERT_TRUE(client.ReceiveUntil("data: "));
+  server.Signal(SIGTERM);
+  EXPECT_TRUE(client.ReadResponse().body.ends_with("data: [DONE]\n\n"));
+  EXPECT_EQ(server.Wait(), 0) << server.text();
+}
+
+TEST_F(ServeProgram, GeneratesTheSameTextAsTheServer) {
+  Program server(ServeCommand());
+  const uint16_t port = PortOf(server);
+  ASSERT_NE(port, 0) << server.text();
+  const json ask = {{"prompt", "Lily and Tom"}, {"max_tokens", 30}, {"seed", 7}};
+  const std::string text = json::parse(Complete(port, ask).body)["choices"][0]["text"];
+  Program generate({kTandem, "generate", "--model", kModel, "--prompt", "Lily and Tom",
+                    "--max-tokens", "30", "--seed", "7", "--no-stats"});
+  EXPECT_EQ(generate.Wait(), 0);
+  EXPECT_EQ(generate.text(), text + "\n");
+}
+
+TEST_F(ServeProgram, InspectsAModel) {
+  Program inspect({kTandem, "inspect", kModel, "--tensors"});
+  EXPECT_EQ(inspect.Wait(), 0);
+  EXPECT_NE(inspect.text().find("model.embed_tokens.weight"), std::string::npos);
+  EXPECT_NE(inspect.text().find("of keys and values a token"), std::string::npos);
+}
+
+TEST_F(ServeProgram, RefusesToServeStrangersWithoutAKey) {
+  Program server({kTandem, "serve", "--model", kModel, "--host", "0.0.0.0"});
+  EXPECT_EQ(server.Wait(), 2);
+  EXPECT_NE(server.text().find("--allow-unauthenticated"), std::string::npos);
+}
+
+TEST_F(ServeProgram, SaysThatThereIsNoDefaultModel) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path("/");
+  Program server({kTandem, "serve"});
+  EXPECT_EQ(server.Wait(), 2);
+  std::filesystem::current_path(before);
+  EXPECT_NE(server.text().find("no default model exists yet"), std::string::npos);
+  EXPECT_NE(server.text().find("--model DIR"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tandem
