@@ -22,6 +22,7 @@ target_compile_options(tandem_compile INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
   -Wno-psabi             # kernels/cpu/vec.h passes wide vectors, always inlined
   -Wno-missing-field-initializers  # designated initialisers leave defaults out on purpose
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC bug 105651: false alarms in "literal" + string
   -ffp-contract=off      # contraction is explicit: std::fma where we mean it (DESIGN 3.4)
   -fno-math-errno)
 if(TANDEM_SANITIZE)

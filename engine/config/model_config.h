@@ -36,6 +36,10 @@ struct MoeConfig {
   MoeScore score = MoeScore::kSoftmax;
   bool renormalise = true;
   std::vector<bool> sparse_layers;  // [num_layers]: true where the layer is a mixture
+  // What the checkpoint's authors trained the router's balance with; only a trainer reads these.
+  double aux_loss_coef = 0.0;
+  bool aux_loss_per_sequence = false;  // MiniMind2's seq_aux
+  friend bool operator==(const MoeConfig&, const MoeConfig&) = default;
 };
 
 struct ModelConfig {
@@ -66,6 +70,7 @@ struct ModelConfig {
     return moe.num_experts > 0 && moe.sparse_layers[static_cast<size_t>(layer)];
   }
   int64_t num_parameters() const;  // tied embeddings counted once
+  friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
 // Reads <directory>/config.json. FormatError lists everything wrong with it at once.
@@ -73,9 +78,15 @@ ModelConfig ReadModelConfig(const std::filesystem::path& directory);
 // The same from text; `where` names it in messages.
 ModelConfig ParseModelConfig(std::string_view json, const std::string& where);
 
+// The text of a config.json that ParseModelConfig reads as the same config; for the architectures that
+// Hugging Face knows, its field names. `weights` is the element type the checkpoint is stored in.
+std::string FormatModelConfig(const ModelConfig& config, DType weights);
+
 // --rope-scaling "none", "linear:factor=2", "yarn:factor=4[,original=2048,...]",
 // "yarn-minimind:...", "yarn-tutorial:...", "llama3:...": replaces the config's scaling at run time.
 // A factor lengthens max_positions to original * factor unless the config's is longer already.
+// Keys: factor, original, attention_factor, beta_fast, beta_slow, truncate (yarn forms), low_freq_factor,
+// high_freq_factor (llama3). Throws ConfigError.
 void ApplyRopeScaling(std::string_view option, ModelConfig& config);
 
 // Defaults that generation_config.json asks for; absent fields stay empty.

@@ -1,8 +1,10 @@
 #pragma once
 // Named tensors of a checkpoint, whatever file format they came from. Views point into mapped files
-// that the table owns.
+// that the table owns, or into copies it owns where a file's own bytes cannot be viewed (alignment).
 
+#include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,14 +17,17 @@ namespace tandem {
 
 class TensorTable {
  public:
+  static constexpr size_t kNoFile = std::numeric_limits<size_t>::max();
   struct Entry {
     ConstTensorView view;
-    size_t file = 0;  // index into the table's files
+    size_t file = 0;  // index into the table's files; kNoFile: a copy
   };
 
   void AddFile(MappedFile file) { files_.push_back(std::move(file)); }
   size_t num_files() const { return files_.size(); }
   const MappedFile& file(size_t index) const { return files_[index]; }
+  // Keeps a tensor for as long as the table lives.
+  Entry Own(Tensor tensor);
   // False when the name is there already.
   bool Add(std::string name, Entry entry) {
     return entries_.emplace(std::move(name), entry).second;
@@ -35,9 +40,16 @@ class TensorTable {
   // The tensor was consumed (packed): its file pages may be dropped.
   void Forget(const Entry& entry) const;
   int64_t size_bytes() const;
+  // What the files say about themselves ("__metadata__"); the first file wins.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  void AddMetadata(const std::map<std::string, std::string>& metadata) {
+    metadata_.insert(metadata.begin(), metadata.end());
+  }
 
  private:
   std::vector<MappedFile> files_;
+  std::vector<Tensor> copies_;
+  std::map<std::string, std::string> metadata_;
   std::map<std::string, Entry, std::less<>> entries_;
 };
 

@@ -1,0 +1,40 @@
+#pragma once
+// Where settings come from: three readers that turn arguments, variables and a file into texts for
+// named settings, without judging the texts. Used by Settings only.
+
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/base/settings.h"
+
+namespace tandem {
+
+struct GivenSetting {
+  std::string name;
+  std::vector<std::string> texts;
+  std::string origin;  // how messages call it: "--port", "TANDEM_PORT", "serve.yaml line 3: port"
+  SettingSource source = SettingSource::kFlag;
+};
+
+using Problems = std::vector<std::string>;
+
+// Every reader notes names that are not in the table, with a near match, and returns the rest.
+std::vector<GivenSetting> ReadArguments(const std::vector<std::string>& arguments,
+                                        std::span<const Setting> settings, Problems& problems);
+std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>& variables,
+                                        std::span<const Setting> settings,
+                                        std::span<const std::string> ignored, Problems& problems);
+std::vector<GivenSetting> ReadConfigFile(const std::filesystem::path& path,
+                                         std::span<const Setting> settings, Problems& problems);
+
+// "max-num-seqs" -> "TANDEM_MAX_NUM_SEQS".
+std::string VariableName(std::string_view name);
+std::vector<std::string> NamesOf(std::span<const Setting> settings);
+
+// A scalar as YAML, quoted where it must be.
+std::string YamlScalar(const std::string& text);
+
+}  // namespace tandem
