@@ -40,6 +40,7 @@ class FakeEngine : public CompletionEngine {
   FinishReason fail_with = FinishReason::kStop;  // another: after the text, with `fail_message`
   std::string fail_message;
   int64_t num_cached = 0;
+  std::chrono::microseconds step_time{20};
 
   void Allow(Phase phase) {
     const std::lock_guard lock(mutex_);
@@ -60,8 +61,9 @@ class FakeEngine : public CompletionEngine {
     const std::lock_guard lock(mutex_);
     if (draining_) return Rejection::kDraining;
     if (live_.size() >= max_requests) return Rejection::kQueueFull;
+    const RequestId id = request->id;
     requests_.push_back(request);
-    live_.emplace(request->id, Live{std::move(request), std::move(outbox)});
+    live_.emplace(id, Live{std::move(request), std::move(outbox)});
     changed_.notify_all();
     return std::nullopt;
   }
@@ -172,6 +174,9 @@ class FakeEngine : public CompletionEngine {
         changed_.notify_all();
       }
       for (auto& [outbox, event] : events) outbox->Push(std::move(event));
+      // A step takes time, in which others get the mutex.
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, step_time, [&] { return stop.stop_requested(); });
     }
   }
 
