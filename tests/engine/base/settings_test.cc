@@ -297,7 +297,7 @@ TEST_F(SettingsTest, HelpsWithoutAskingForWhatIsRequired) {
   EXPECT_TRUE(Contains(text, "\nNetwork:\n"));
   EXPECT_TRUE(
       Contains(text, "  --port INT                  TCP port (default 8000, 0 to 65535)\n"));
-  EXPECT_TRUE(Contains(text, "--[no-]prefix-caching      share prefixes (default on)"));
+  EXPECT_TRUE(Contains(text, "--[no-]prefix-caching       share prefixes (default on)"));
   EXPECT_TRUE(Contains(text, "--device cpu|cuda"));
   size_t line_start = 0;
   while (line_start < text.size()) {
