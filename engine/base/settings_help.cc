@@ -28,7 +28,7 @@ bool IsOnByDefault(const Setting& setting) { return setting.initial.front() == "
 std::string Left(const Setting& setting) {
   switch (setting.kind) {
     case Setting::Kind::kSwitch:
-      return (IsOnByDefault(setting) ? "--no-" : "--") + setting.name;
+      return (IsOnByDefault(setting) ? "--[no-]" : "--") + setting.name;
     case Setting::Kind::kValue:
       return "--" + setting.name + " " + ValueName(setting);
     case Setting::Kind::kList:
@@ -56,7 +56,7 @@ std::string Right(const Setting& setting) {
              !values.front().empty()) {
     facts = "default " + values.front();
   } else if (setting.kind == Setting::Kind::kSwitch && IsOnByDefault(setting)) {
-    facts = "on unless given";
+    facts = "default on";
   }
   // Limits of sizes and times are in bytes and milliseconds: shown where a value breaks them.
   if (setting.type_name == "INT" || setting.type_name == "NUMBER") facts += Limits(setting.knob);

@@ -122,49 +122,57 @@ void WriteWindows(const ModelConfig& config, OrderedJson& json) {
   json["sliding_window"] = window > 0 ? OrderedJson(window) : OrderedJson(nullptr);
 }
 
+// The fields whose names Qwen3 and minimind-3 share.
+void WriteExperts(const MoeConfig& moe, OrderedJson& json) {
+  json["num_experts"] = moe.num_experts;
+  json["num_experts_per_tok"] = moe.top_k;
+  json["moe_intermediate_size"] = moe.intermediate_size;
+  json["norm_topk_prob"] = moe.renormalise;
+  json["router_aux_loss_coef"] = moe.aux_loss_coef;
+}
+
+void WriteMiniMind2Experts(const MoeConfig& moe, OrderedJson& json) {
+  json["n_routed_experts"] = moe.num_experts;
+  json["num_experts_per_tok"] = moe.top_k;
+  json["n_shared_experts"] = moe.num_shared;
+  json["scoring_func"] = moe.score == MoeScore::kSoftmax ? "softmax" : "sigmoid";
+  json["norm_topk_prob"] = moe.renormalise;
+  json["aux_loss_alpha"] = moe.aux_loss_coef;
+  json["seq_aux"] = moe.aux_loss_per_sequence;
+}
+
+std::vector<int64_t> DenseLayers(const ModelConfig& config) {
+  std::vector<int64_t> dense;
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    if (!config.is_sparse(layer)) dense.push_back(layer);
+  }
+  return dense;
+}
+
 void WriteMoe(const ModelConfig& config, OrderedJson& json) {
-  const MoeConfig& moe = config.moe;
-  const bool is_sparse = moe.num_experts > 0;
-  if (IsMiniMind(config.architecture)) json["use_moe"] = is_sparse;
+  const bool has_experts = config.moe.num_experts > 0;
+  if (IsMiniMind(config.architecture)) json["use_moe"] = has_experts;
   switch (config.architecture) {
     case Architecture::kLlama:
     case Architecture::kMistral:
     case Architecture::kQwen2:
     case Architecture::kQwen3:
-      CHECK(!is_sparse);
+      CHECK(!has_experts);
       break;
-    case Architecture::kQwen3Moe: {
-      std::vector<int64_t> dense;
-      for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-        if (!config.is_sparse(layer)) dense.push_back(layer);
+    case Architecture::kQwen3Moe:
+      if (!has_experts) {
+        json["num_experts"] = 0;
+        break;
       }
-      json["num_experts"] = moe.num_experts;
-      if (!is_sparse) break;
-      json["num_experts_per_tok"] = moe.top_k;
-      json["moe_intermediate_size"] = moe.intermediate_size;
-      json["norm_topk_prob"] = moe.renormalise;
-      json["router_aux_loss_coef"] = moe.aux_loss_coef;
+      WriteExperts(config.moe, json);
       json["decoder_sparse_step"] = 1;
-      json["mlp_only_layers"] = dense;
+      json["mlp_only_layers"] = DenseLayers(config);
       break;
-    }
     case Architecture::kMiniMind:
-      if (!is_sparse) break;
-      json["num_experts"] = moe.num_experts;
-      json["num_experts_per_tok"] = moe.top_k;
-      json["moe_intermediate_size"] = moe.intermediate_size;
-      json["norm_topk_prob"] = moe.renormalise;
-      json["router_aux_loss_coef"] = moe.aux_loss_coef;
+      if (has_experts) WriteExperts(config.moe, json);
       break;
     case Architecture::kMiniMind2:
-      if (!is_sparse) break;
-      json["n_routed_experts"] = moe.num_experts;
-      json["num_experts_per_tok"] = moe.top_k;
-      json["n_shared_experts"] = moe.num_shared;
-      json["scoring_func"] = moe.score == MoeScore::kSoftmax ? "softmax" : "sigmoid";
-      json["norm_topk_prob"] = moe.renormalise;
-      json["aux_loss_alpha"] = moe.aux_loss_coef;
-      json["seq_aux"] = moe.aux_loss_per_sequence;
+      if (has_experts) WriteMiniMind2Experts(config.moe, json);
       break;
   }
 }

@@ -42,7 +42,7 @@ class SettingsTest : public ::testing::Test {
                   {.help = "TCP port", .min = 0, .max = 65535, .group = "Network"});
     settings_.Add("max-num-seqs", &options_.max_num_seqs, {.help = "sequences", .min = 1});
     settings_.Add("seed", &options_.seed, {.help = "seed"});
-    settings_.Add("prefix-caching", &options_.prefix_caching, {.help = "do not share prefixes"});
+    settings_.Add("prefix-caching", &options_.prefix_caching, {.help = "share prefixes"});
     settings_.Add("verbose", &options_.verbose, {.help = "log more"});
     settings_.Add("memory", &options_.memory, {.help = "share", .max = 1, .above = 0});
     settings_.Add("top-p", &options_.top_p, {.help = "nucleus", .max = 1, .above = 0});
@@ -297,7 +297,7 @@ TEST_F(SettingsTest, HelpsWithoutAskingForWhatIsRequired) {
   EXPECT_TRUE(Contains(text, "\nNetwork:\n"));
   EXPECT_TRUE(
       Contains(text, "  --port INT                  TCP port (default 8000, 0 to 65535)\n"));
-  EXPECT_TRUE(Contains(text, "--no-prefix-caching"));
+  EXPECT_TRUE(Contains(text, "--[no-]prefix-caching       share prefixes (default on)"));
   EXPECT_TRUE(Contains(text, "--device cpu|cuda"));
   size_t line_start = 0;
   while (line_start < text.size()) {

@@ -392,6 +392,38 @@ TEST(ModelConfig, IsReadBackFromItsOwnText) {
   EXPECT_TRUE(Contains(FormatModelConfig(Parse(cases[0]), DType::kF32), "\"rms_norm_eps\": 1e-05"));
 }
 
+// Changed, dropped and doubled bytes of good files: each parses or is a FormatError.
+TEST(ModelConfig, SurvivesMutations) {
+  const Json cases[] = {
+      With(MiniMind2(), {{"use_moe", true}, {"inference_rope_scaling", true}}),
+      With(Small("qwen3_moe"), {{"rope_scaling", {{"type", "yarn"}, {"factor", 4}}},
+                                {"mlp_only_layers", {1}},
+                                {"use_sliding_window", true},
+                                {"eos_token_id", {1, 2}}}),
+  };
+  int num_read = 0, num_refused = 0;
+  const auto examine = [&](const std::string& text) {
+    try {
+      const ModelConfig config = ParseModelConfig(text, "mutant");
+      num_read += config.num_parameters() > 0 ? 1 : 0;
+    } catch (const FormatError&) {
+      ++num_refused;
+    }
+  };
+  for (const Json& json : cases) {
+    const std::string good = json.dump();
+    for (size_t at = 0; at < good.size(); ++at) {
+      for (const char* replacement :
+           {"", "0", "9", "-", "\"", "[", "}", "e", "null", "99", "\xff"}) {
+        std::string mutant = good;
+        examine(mutant.replace(at, 1, replacement));
+      }
+    }
+  }
+  EXPECT_GT(num_read, 500);
+  EXPECT_GT(num_refused, 3000);
+}
+
 TEST(ApplyRopeScaling, ReplacesTheScaling) {
   ModelConfig config = Parse(Small("llama"));
   ApplyRopeScaling("linear:factor=2", config);
