@@ -70,6 +70,7 @@ struct HttpServer::State {
   const HttpLimits limits;
   std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
   tcp::acceptor acceptor;
+  const uint16_t port = acceptor.local_endpoint().port();  // known also after the acceptor closed
   ConnectionContext context;
   std::jthread thread;
 
@@ -145,7 +146,7 @@ HttpServer::HttpServer(const HttpAddress& address, const HttpLimits& limits, Htt
 
 HttpServer::~HttpServer() { Stop(); }
 
-uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }
+uint16_t HttpServer::port() const { return state_->port; }
 
 bool HttpServer::Finish(std::chrono::steady_clock::time_point deadline) {
   asio::post(*state_->io, [state = state_.get()] {
