@@ -3,8 +3,10 @@
 //
 // The arithmetic of one y element depends on its row of x, its row of w and the instruction set only:
 // k ascends into one fp32 accumulator (bf16: pairs, fma(odd) then fma(even); int8: exact integers,
-// then one fp32 scaling), then bias, then the addition to y. Rows and columns may be tiled and split
-// among threads freely: the bits do not change (DESIGN 3.1).
+// then (sum * x_scale) * w_scale in fp32), then bias, then the addition to y. On AMX bf16 products go
+// in chunks of 16 pairs: odd and even products are summed apart from zero, and the sum of both is
+// added. Rows and columns may be tiled and split among threads freely: the bits do not change
+// (DESIGN 3.1).
 //
 //   weights   x dtype   computes
 //   f32       f32       f32

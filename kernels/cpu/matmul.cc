@@ -16,11 +16,18 @@ static_assert(kPanelColumns == PackedMatrix::kPanel);
 // Fewer products than this run on the caller: about what waking the other threads costs.
 constexpr int64_t kMinSharedMacs = 64 << 10;
 
+// Rows of x up to this size stay in a core's own cache while panels pass.
+constexpr int64_t kCachedInputBytes = 256 << 10;
+
 // Threads form a grid over rows and panels.
 struct MatmulGrid {
   int row_parts = 1;
   int panel_parts = 1;
 };
+
+int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+int64_t NumPanels(const MatmulOperands& operands) { return DivideUp(operands.n, kPanelColumns); }
 
 const MatmulKernel& KernelOf(const MatmulKernels& kernels, DType weights) {
   switch (weights) {
@@ -56,24 +63,30 @@ const MatmulKernels& KernelsOf(InstructionSet isa) {
   }
 }
 
-// The grid whose slowest thread finishes first. A thread's time is its products plus the weights it
-// must fetch, in bytes of weights. Ties go to fewer row parts: weights are then fetched once.
-MatmulGrid PlanGrid(const MatmulKernel& kernel, const PackedMatrix& w, int64_t tokens,
-                    int num_threads) {
-  const int64_t num_panels = w.padded_n() / kPanelColumns;
-  if (tokens * w.padded_n() * w.k() < kMinSharedMacs) return {1, 1};
-  const int64_t row_tiles = (tokens + kernel.tile_rows - 1) / kernel.tile_rows;
-  const double row_cost = static_cast<double>(w.padded_k() * kPanelColumns) / kernel.macs_per_byte;
+// What a thread of the grid has to do, in bytes from the last cache: its products, its weights
+// once, and its rows of x: once, or, where they do not stay in its own cache, for every panel.
+double ShareCost(const MatmulKernel& kernel, const MatmulOperands& operands, int64_t k,
+                 int64_t rows, int64_t panels) {
+  const int64_t x_bytes = rows * operands.x_row_bytes;
+  const int64_t x_passes = x_bytes <= kCachedInputBytes ? 1 : panels;
+  return static_cast<double>(rows * panels * kPanelColumns * k) / kernel.macs_per_byte +
+         static_cast<double>(panels * operands.panel_bytes + x_passes * x_bytes);
+}
+
+// The grid whose slowest thread finishes first. Ties go to fewer row parts: the weights, which are
+// usually larger than x, are then fetched by one thread each.
+MatmulGrid PlanGrid(const MatmulKernel& kernel, const MatmulOperands& operands, int64_t k,
+                    int64_t tokens, int num_threads) {
+  const int64_t num_panels = NumPanels(operands);
+  if (tokens * num_panels * kPanelColumns * k < kMinSharedMacs) return {1, 1};
+  const int64_t row_tiles = DivideUp(tokens, kernel.tile_rows);
   MatmulGrid best;
   double best_cost = 0;
   for (int row_parts = 1; row_parts <= num_threads && row_parts <= row_tiles; ++row_parts) {
     const int panel_parts =
         static_cast<int>(std::min<int64_t>(num_threads / row_parts, num_panels));
-    const int64_t rows =
-        std::min(tokens, (row_tiles + row_parts - 1) / row_parts * kernel.tile_rows);
-    const int64_t panels = (num_panels + panel_parts - 1) / panel_parts;
-    const double cost = static_cast<double>(panels) * (static_cast<double>(rows) * row_cost +
-                                                       static_cast<double>(w.panel_bytes()));
+    const int64_t rows = std::min(tokens, DivideUp(row_tiles, row_parts) * kernel.tile_rows);
+    const double cost = ShareCost(kernel, operands, k, rows, DivideUp(num_panels, panel_parts));
     if (row_parts == 1 || cost < best_cost) {
       best = {row_parts, panel_parts};
       best_cost = cost;
@@ -87,9 +100,8 @@ void RunShare(const MatmulKernel& kernel, const MatmulOperands& operands, const 
               int64_t first_row, int64_t tokens, int thread) {
   const int row_part = thread / grid.panel_parts;
   if (row_part >= grid.row_parts) return;
-  const int64_t num_panels = (operands.n + kPanelColumns - 1) / kPanelColumns;
   const Range rows = SplitRange(tokens, row_part, grid.row_parts, kernel.tile_rows);
-  const Range panels = SplitRange(num_panels, thread % grid.panel_parts, grid.panel_parts);
+  const Range panels = SplitRange(NumPanels(operands), thread % grid.panel_parts, grid.panel_parts);
   if (rows.size() == 0 || panels.size() == 0) return;
   kernel.run(operands, {first_row + rows.begin, first_row + rows.end, panels.begin, panels.end});
 }
@@ -132,7 +144,8 @@ void Matmul(Context& context, const MatmulArgs& args) {
   if (!args.bias.empty()) operands.bias = args.bias.data<float>();
   operands.add_to_y = args.output == MatmulOutput::kAdd;
 
-  const MatmulGrid grid = PlanGrid(kernel, args.w, tokens, context.pool.num_threads());
+  const MatmulGrid grid =
+      PlanGrid(kernel, operands, args.w.k(), tokens, context.pool.num_threads());
   if (grid.row_parts * grid.panel_parts == 1) {
     const ScopedFlushDenormals flush;
     RunShare(kernel, operands, grid, 0, tokens, 0);
@@ -153,8 +166,9 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
       const int64_t tokens = offsets[group + 1] - offsets[group];
       if (tokens == 0) continue;
       const PackedMatrix& w = args.w[group];
-      RunShare(kernel, OperandsOf(input, args.x_scales, w, args.y),
-               PlanGrid(kernel, w, tokens, num_threads), offsets[group], tokens, thread);
+      const MatmulOperands operands = OperandsOf(input, args.x_scales, w, args.y);
+      const MatmulGrid grid = PlanGrid(kernel, operands, w.k(), tokens, num_threads);
+      RunShare(kernel, operands, grid, offsets[group], tokens, thread);
     }
   });
 }

@@ -301,8 +301,8 @@ void RunAmx(const MatmulOperands& operands, const MatmulBlock& block) {
 }  // namespace
 
 const MatmulKernels kAmxMatmul{
-    .bf16 = {InputForm::kPlain, 32, 32, 64.0, RunAmx<AmxBf16>},
-    .i8 = {InputForm::kPlain, 64, 32, 128.0, RunAmx<AmxI8>},
+    .bf16 = {InputForm::kPlain, 32, 32, 32.0, RunAmx<AmxBf16>},
+    .i8 = {InputForm::kPlain, 64, 32, 64.0, RunAmx<AmxI8>},
 };
 
 }  // namespace tandem::cpu

@@ -111,10 +111,10 @@ struct Avx2I8 : Avx2Base {
 }  // namespace
 
 const MatmulKernels kAvx2Matmul{
-    .f32 = {InputForm::kPlain, 1, 6, 4.0, RunTiles<Avx2F32>},
-    .f16 = {InputForm::kPlain, 1, 6, 4.0, RunTiles<Avx2F16>},
-    .bf16 = {InputForm::kSwappedF32, 2, 6, 4.0, RunTiles<Avx2Bf16>},
-    .i8 = {InputForm::kSplitI16, 4, 6, 8.0, RunTiles<Avx2I8>},
+    .f32 = {InputForm::kPlain, 1, 6, 2.0, RunTiles<Avx2F32>},
+    .f16 = {InputForm::kPlain, 1, 6, 2.0, RunTiles<Avx2F16>},
+    .bf16 = {InputForm::kSwappedF32, 2, 6, 2.0, RunTiles<Avx2Bf16>},
+    .i8 = {InputForm::kSplitI16, 4, 6, 2.0, RunTiles<Avx2I8>},
 };
 
 }  // namespace tandem::cpu

@@ -70,10 +70,10 @@ struct Avx512WidenedI8 : Avx512Integer {
 }  // namespace
 
 const MatmulKernels kAvx512Matmul{
-    .f32 = {InputForm::kPlain, 1, 6, 8.0, RunTiles<Avx512F32>},
-    .f16 = {InputForm::kPlain, 1, 6, 8.0, RunTiles<Avx512F16>},
-    .bf16 = {InputForm::kSwappedF32, 2, 6, 8.0, RunTiles<Avx512WidenedBf16>},
-    .i8 = {InputForm::kSplitI16, 4, 6, 8.0, RunTiles<Avx512WidenedI8>},
+    .f32 = {InputForm::kPlain, 1, 6, 2.0, RunTiles<Avx512F32>},
+    .f16 = {InputForm::kPlain, 1, 6, 2.0, RunTiles<Avx512F16>},
+    .bf16 = {InputForm::kSwappedF32, 2, 6, 2.0, RunTiles<Avx512WidenedBf16>},
+    .i8 = {InputForm::kSplitI16, 4, 6, 2.0, RunTiles<Avx512WidenedI8>},
 };
 
 }  // namespace tandem::cpu

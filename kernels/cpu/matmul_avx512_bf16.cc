@@ -55,8 +55,8 @@ struct DotI8 : Avx512Integer {
 }  // namespace
 
 const MatmulKernels kAvx512Bf16Matmul{
-    .bf16 = {InputForm::kPlain, 2, 6, 16.0, RunTiles<DotBf16>},
-    .i8 = {InputForm::kUnsigned, 4, 6, 32.0, RunTiles<DotI8>},
+    .bf16 = {InputForm::kPlain, 2, 6, 4.0, RunTiles<DotBf16>},
+    .i8 = {InputForm::kUnsigned, 4, 6, 8.0, RunTiles<DotI8>},
 };
 
 }  // namespace tandem::cpu

@@ -48,7 +48,7 @@ struct MatmulKernel {
   InputForm form;
   int64_t k_multiple;    // what k is padded to in x
   int64_t tile_rows;     // rows that share one pass over a panel; splits between threads respect it
-  double macs_per_byte;  // products in the time that one byte of weights takes from memory, about
+  double macs_per_byte;  // products in the time that one byte takes from the last cache, about
   void (*run)(const MatmulOperands&, const MatmulBlock&);
 };
 

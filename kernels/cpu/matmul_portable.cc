@@ -107,18 +107,17 @@ struct PortableI8 : PortableBase {
   }
   TANDEM_INLINE Floats Finish(Accumulator sum, const MatmulOperands& operands, int64_t row,
                               int64_t column) {
-    return Convert<float>(sum) * operands.x_scales[row] *
-           Load(operands.w_scales + column);
+    return Convert<float>(sum) * operands.x_scales[row] * Load(operands.w_scales + column);
   }
 };
 
 }  // namespace
 
 const MatmulKernels kPortableMatmul{
-    .f32 = {InputForm::kPlain, 1, 2, 4.0, RunTiles<PortableF32>},
-    .f16 = {InputForm::kPlain, 1, 2, 4.0, RunTiles<PortableF16>},
-    .bf16 = {InputForm::kSwappedF32, 2, 2, 4.0, RunTiles<PortableBf16>},
-    .i8 = {InputForm::kSplitI16, 4, 2, 4.0, RunTiles<PortableI8>},
+    .f32 = {InputForm::kPlain, 1, 2, 0.5, RunTiles<PortableF32>},
+    .f16 = {InputForm::kPlain, 1, 2, 0.5, RunTiles<PortableF16>},
+    .bf16 = {InputForm::kSwappedF32, 2, 2, 0.5, RunTiles<PortableBf16>},
+    .i8 = {InputForm::kSplitI16, 4, 2, 0.5, RunTiles<PortableI8>},
 };
 
 }  // namespace tandem::cpu

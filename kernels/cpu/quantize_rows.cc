@@ -81,7 +81,7 @@ void ConvertFrom(const std::byte* x, std::byte* y, DType to, int64_t count) {
 
 void ConvertRow(const std::byte* x, DType from, std::byte* y, DType to, int64_t count) {
   if (from == to) {
-    std::memcpy(y, x, static_cast<size_t>(count * SizeOf(from)));
+    std::memcpy(y, x, static_cast<size_t>(count) * (from == DType::kF32 ? 4 : 2));
     return;
   }
   switch (from) {
