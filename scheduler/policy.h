@@ -9,7 +9,9 @@
 
 namespace tandem {
 
-// Pages that each running sequence is expected to grow by before a new one may come in.
+// Pages that each running sequence is expected to grow by before a new one may come in: few enough
+// to keep the pool busy, enough to make preemption rare (planner_test's last case has the trade in
+// numbers).
 inline constexpr int64_t kGrowthPages = 2;
 // Later requests that may be admitted past the first waiting one while it does not fit.
 inline constexpr int32_t kMaxOvertaking = 32;

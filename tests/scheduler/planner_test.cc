@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 #include "tests/scheduler/harness.h"
 
@@ -204,6 +205,42 @@ TEST(Planner, TheFirstInTheOrderOfServiceIsNeverPreempted) {
   harness.ExpectComplete(1);
   harness.RunAll();
   for (uint64_t id = 1; id <= 8; ++id) harness.ExpectComplete(id);
+}
+
+// Answers 20 to 520 tokens long whose length nobody knows, and a quarter of the pages that 64 of
+// them want at their longest. Recomputed with kGrowthPages 0: 56 % of the tokens; 1: 13 %; 2: 4 %;
+// 4: 0.6 %, for 0, 1.7, 5 and 11 % more steps.
+TEST(Planner, RecomputesLittleWhenPagesAreShort) {
+  const RunnerLimits limits{.num_pages = 600,
+                            .max_context = 4096,
+                            .max_step_tokens = 512,
+                            .max_sequences = 64,
+                            .vocab_size = 50000};
+  EngineObserver observer;
+  Scheduler scheduler(limits, {}, observer);
+  std::mt19937 random(1);
+  for (uint64_t id = 0; id < 1000; ++id) {
+    Request request{.id = RequestId{id}};
+    request.prompt.resize(20 + random() % 400);
+    for (TokenId& token : request.prompt) token = static_cast<TokenId>(random() % 50000);
+    request.sampling.max_tokens = 20 + static_cast<int64_t>(random() % 500);
+    scheduler.Add({std::make_shared<const Request>(request), std::make_shared<Outbox>(nullptr)},
+                  Clock::time_point{});
+  }
+  StepResult result;
+  std::vector<Delivery> deliveries;
+  while (scheduler.HasWork()) {
+    const StepBatch& batch = scheduler.Prepare(Clock::time_point{});
+    result.sequences.assign(batch.sequences.size(), {});
+    for (size_t i = 0; i < batch.sequences.size(); ++i) {
+      if (batch.sequences[i].sample) result.sequences[i].sampled = ScoredToken{.token = {7, 0}};
+    }
+    scheduler.Complete(result, Clock::time_point{});
+    scheduler.TakeDeliveries(deliveries);
+  }
+  const EngineStats stats = scheduler.stats();
+  EXPECT_EQ(stats.finished, 1000u);
+  EXPECT_LT(stats.recomputed_tokens * 100, (stats.prompt_tokens + stats.generated_tokens) * 6);
 }
 
 }  // namespace

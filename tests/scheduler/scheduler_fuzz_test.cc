@@ -90,6 +90,8 @@ TEST_P(SchedulerFuzz, OutputsAreTheSameWhateverTheSchedule) {
     ASSERT_EQ(harness.runner.violation(), "");
   }
   const EngineStats stats = harness.scheduler.stats();
+  RecordProperty("preemptions", std::to_string(stats.preemptions));
+  RecordProperty("cached_prompt_tokens", std::to_string(stats.cached_prompt_tokens));
   EXPECT_EQ(stats.finished + stats.cancelled + stats.failed, kNumRequests);
   EXPECT_EQ(stats.num_free_pages + stats.num_cached_pages, limits.num_pages);
   for (const auto& [id, request] : harness.requests) {
