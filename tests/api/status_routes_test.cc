@@ -17,7 +17,7 @@ TEST(StatusRoutes, ListsTheModelUnderEachOfItsNames) {
   EXPECT_EQ(body["object"], "list");
   ASSERT_EQ(body["data"].size(), 2u);
   EXPECT_EQ(body["data"][0], json::parse(R"({"id":"tiny","object":"model","created":1700000000,
-      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":1000000})"));
+      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":10000000})"));
   EXPECT_EQ(json::parse(server.Get("/models").body), body) << "also without /v1";
 }
 

@@ -20,7 +20,7 @@ namespace tandem {
 struct TestServerOptions {
   HttpLimits limits;
   std::vector<std::string> keys;
-  int64_t max_context = 1'000'000;
+  int64_t max_context = 10'000'000;
   GenerationConfig defaults;
 };
 
