@@ -62,8 +62,8 @@ Router::Router(std::vector<Route> routes, ApiKeys keys, ServerMetrics& metrics, 
     : routes_(std::move(routes)), keys_(std::move(keys)), metrics_(metrics), log_(log) {}
 
 const Route* Router::Find(const HttpRequest& request) const {
-  std::string_view method = request.method;
-  if (method == "HEAD") method = "GET";
+  const std::string_view method =
+      request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
   for (const Route& route : routes_) {
     if (route.method == method && Matches(route, request.path)) return &route;
   }
