@@ -103,7 +103,8 @@ std::vector<std::string> CollectApiKeys(const ServeOptions& options) {
 }
 
 bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  const bool is_ipv4 = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "::1" || (is_ipv4 && host.starts_with("127."));
 }
 
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys) {

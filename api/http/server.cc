@@ -59,8 +59,12 @@ tcp::acceptor Listen(asio::io_context& io, const HttpAddress& address) {
 
 struct HttpServer::State {
   State(const HttpAddress& address, const HttpLimits& given, HttpHandler& handler)
-      : limits(given), acceptor(Listen(*io, address)), context{limits, handler} {}
+      : limits(given),
+        acceptor(Listen(*io, address)),
+        port(acceptor.local_endpoint().port()),
+        context{limits, handler} {}
 
+  void Run();
   asio::awaitable<void> AcceptLoop();
   void Accept(tcp::socket socket);
   void Launch(const std::shared_ptr<Connection>& connection, asio::awaitable<void> run);
@@ -70,7 +74,7 @@ struct HttpServer::State {
   const HttpLimits limits;
   std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
   tcp::acceptor acceptor;
-  const uint16_t port = acceptor.local_endpoint().port();  // known also after the acceptor closed
+  const uint16_t port;
   ConnectionContext context;
   std::jthread thread;
 
@@ -80,6 +84,19 @@ struct HttpServer::State {
   std::condition_variable none_left;
   size_t num_connections = 0;  // guarded by mutex
 };
+
+// Until no work is left. An exception ends the handler that threw it, not the thread.
+void HttpServer::State::Run() {
+  bool done = false;
+  while (!done) {
+    try {
+      io->run();
+      done = true;
+    } catch (const std::exception& exception) {
+      context.handler.Failed(exception.what());
+    }
+  }
+}
 
 asio::awaitable<void> HttpServer::State::AcceptLoop() {
   while (acceptor.is_open()) {
@@ -141,7 +158,7 @@ void HttpServer::State::ForEachConnection(Action action) {
 HttpServer::HttpServer(const HttpAddress& address, const HttpLimits& limits, HttpHandler& handler)
     : state_(std::make_unique<State>(address, limits, handler)) {
   asio::co_spawn(*state_->io, state_->AcceptLoop(), asio::detached);
-  state_->thread = std::jthread([this] { state_->io->run(); });
+  state_->thread = std::jthread([state = state_.get()] { state->Run(); });
 }
 
 HttpServer::~HttpServer() { Stop(); }

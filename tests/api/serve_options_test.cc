@@ -1,0 +1,88 @@
+#include "api/cli/serve_options.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/core/error.h"
+
+namespace tandem {
+namespace {
+
+ServeOptions Parse(const std::vector<std::string>& arguments,
+                   const std::map<std::string, std::string>& variables = {}) {
+  ServeOptions options;
+  Settings settings("tandem serve", "Serves.");
+  AddServeSettings(settings, options);
+  settings.Parse({.arguments = arguments, .variables = variables});
+  return options;
+}
+
+TEST(ServeOptions, ListenOnLoopbackByDefault) {
+  const ServeOptions options = Parse({});
+  EXPECT_EQ(options.host, "127.0.0.1");
+  EXPECT_EQ(options.port, 8000);
+  EXPECT_TRUE(options.prefix_caching);
+  EXPECT_FALSE(options.model.dtype);
+  EXPECT_EQ(MakeLimits(options).max_body_bytes, size_t{8} << 20);
+}
+
+TEST(ServeOptions, ReadFlagsAndVariables) {
+  const ServeOptions options =
+      Parse({"--model", "dir", "--dtype", "bfloat16", "--kv-cache-memory", "1GiB",
+             "--no-enable-prefix-caching", "--served-model-name", "a", "--served-model-name", "b",
+             "--max-body-size", "1MiB", "--write-timeout", "5s", "--cpu-isa", "avx2"},
+            {{"TANDEM_PORT", "9000"}, {"TANDEM_API_KEY", "secret"}});
+  EXPECT_EQ(options.model.model, "dir");
+  EXPECT_EQ(options.model.dtype, DType::kBf16);
+  EXPECT_EQ(options.model.kv_cache_memory, int64_t{1} << 30);
+  EXPECT_FALSE(options.prefix_caching);
+  EXPECT_EQ(options.served_model_names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(MakeLimits(options).max_body_bytes, size_t{1} << 20);
+  EXPECT_EQ(MakeLimits(options).write_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(options.model.cpu_isa, InstructionSet::kAvx2);
+  EXPECT_EQ(options.port, 9000);
+  EXPECT_EQ(CollectApiKeys(options), std::vector<std::string>{"secret"});
+}
+
+TEST(ServeOptions, RefuseUnknownAndWrongValues) {
+  EXPECT_THROW(Parse({"--prot", "1"}), ConfigError);
+  EXPECT_THROW(Parse({"--port", "70000"}), ConfigError);
+  EXPECT_THROW(Parse({"--dtype", "int3"}), ConfigError);
+  EXPECT_THROW(Parse({"--max-num-seqs", "0"}), ConfigError);
+}
+
+TEST(ServeOptions, NeedAKeyForOtherMachines) {
+  ServeOptions options = Parse({"--host", "0.0.0.0"});
+  EXPECT_THROW(CheckExposure(options, {}), ConfigError);
+  CheckExposure(options, {"key"});
+  options.allow_unauthenticated = true;
+  CheckExposure(options, {});
+  for (const char* host : {"127.0.0.1", "127.9.9.9", "localhost", "::1"}) {
+    EXPECT_TRUE(IsLoopback(host)) << host;
+  }
+  for (const char* host : {"127.evil.example", "0.0.0.0", "::", "10.0.0.1", ""}) {
+    EXPECT_FALSE(IsLoopback(host)) << host;
+  }
+}
+
+TEST(ServeOptions, ReadKeysFromAFile) {
+  const auto path = std::filesystem::temp_directory_path() / "tandem_serve_options_keys";
+  std::ofstream(path) << "one\r\n\ntwo \n";
+  ServeOptions options = Parse({"--api-key", "zero", "--api-key-file", path.string()});
+  EXPECT_EQ(CollectApiKeys(options), (std::vector<std::string>{"zero", "one", "two"}));
+  std::ofstream(path) << "\n";
+  EXPECT_THROW(CollectApiKeys(options), ConfigError);
+  std::filesystem::remove(path);
+  EXPECT_THROW(CollectApiKeys(options), ConfigError);
+}
+
+TEST(ModelOptions, SayHowToGiveAModel) {
+  ModelOptions options;
+  options.model = "/nonexistent/model";
+  EXPECT_THROW(FindModelDirectory(options), ConfigError);
+}
+
+}  // namespace
+}  // namespace tandem
