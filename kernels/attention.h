@@ -6,8 +6,10 @@
 // position 0; inside a segment blocks of 64 keys ascend with online rescaling, starting from zero;
 // segments merge in ascending order with one merge function, in every phase. A block is evaluated as
 // full: a masked key's probability is +0 and its value is never multiplied (stale slots may hold NaN);
-// a block whose keys are all masked is skipped. bf16 cache: q and the probabilities are rounded to
-// bf16 and products are the bf16 dot (fma odd, then even). Threads own rows, heads or whole segments.
+// a block whose keys are all masked is skipped. Scores are scaled in f32 after the dot; the sum of
+// probabilities takes them unrounded, in 16 lanes of every sixteenth key, added up once at the end.
+// bf16 cache: q and the probabilities are rounded to bf16 and products are the bf16 dot (fma odd, then
+// even). Threads own rows, heads or whole segments.
 
 #include <cstdint>
 
