@@ -102,13 +102,17 @@ class Bell {
 struct Outcome {
   int64_t num_prompt = 0;
   int64_t num_generated = 0;
+  int64_t num_first = 0;  // tokens that were there when the first was seen
   std::chrono::duration<double> to_first{};
   std::chrono::duration<double> total{};
 };
 
 std::string Describe(const Outcome& outcome) {
-  const double decode = (outcome.total - outcome.to_first).count();
-  const double rate = decode > 0.0 ? static_cast<double>(outcome.num_generated - 1) / decode : 0.0;
+  // Tokens that came together with the first say nothing about the time between tokens.
+  const bool came_at_once = outcome.num_generated <= outcome.num_first;
+  const double seconds = (came_at_once ? outcome.total : outcome.total - outcome.to_first).count();
+  const int64_t count = outcome.num_generated - (came_at_once ? 0 : outcome.num_first);
+  const double rate = static_cast<double>(count) / seconds;
   return fmt::format("{} prompt tokens, first token after {:.3f} s, {} tokens, {:.1f} a second\n",
                      outcome.num_prompt, outcome.to_first.count(), outcome.num_generated, rate);
 }
@@ -137,7 +141,9 @@ Outcome Run(const LoadedModel& model, const GenerateOptions& options, const Comp
   while (!choice.finished()) {
     bell.Wait();
     out << choice.Advance(outbox->Drain()).text << std::flush;
-    if (outcome.to_first.count() == 0.0) outcome.to_first = steady_clock::now() - start;
+    if (outcome.num_first > 0) continue;
+    outcome.num_first = choice.num_generated();
+    outcome.to_first = steady_clock::now() - start;
   }
   outcome.total = steady_clock::now() - start;
   outcome.num_generated = choice.num_generated();

@@ -79,6 +79,27 @@ TEST_F(ServeProgram, FinishesARunningRequestAfterTheSignal) {
   EXPECT_EQ(server.Wait(), 0) << server.text();
 }
 
+TEST_F(ServeProgram, DropsEverythingAtASecondSignal) {
+  Program server(ServeCommand());
+  const uint16_t port = PortOf(server);
+  ASSERT_NE(port, 0) << server.text();
+  RawClient client(port);
+  const json ask = {{"prompt", std::vector<std::string>(32, "Once")},
+                    {"n", 16},
+                    {"max_tokens", 500},
+                    {"ignore_eos", true},
+                    {"stream", true}};
+  const std::string body = ask.dump();
+  client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+  ASSERT_TRUE(client.ReceiveUntil("data: "));
+  server.Signal(SIGTERM);
+  ASSERT_TRUE(server.WaitForOutput("stopping"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 1) << server.text();
+  EXPECT_FALSE(client.ReadResponse().complete);
+}
+
 TEST_F(ServeProgram, GeneratesTheSameTextAsTheServer) {
   Program server(ServeCommand());
   const uint16_t port = PortOf(server);
