@@ -106,6 +106,15 @@ void RunShare(const MatmulKernel& kernel, const MatmulOperands& operands, const 
   kernel.run(operands, {first_row + rows.begin, first_row + rows.end, panels.begin, panels.end});
 }
 
+// Sums of int8 products are exact, so the number of rows may choose the kernel: up to this many, a
+// vector unit that reads weights in order is ahead of tiles that are mostly empty.
+constexpr int64_t kFewRows = 4;
+
+const MatmulKernel& ChooseKernel(InstructionSet isa, DType weights, int64_t tokens) {
+  const bool few = weights == DType::kI8 && tokens <= kFewRows;
+  return FindMatmulKernel(few ? std::min(isa, InstructionSet::kAvx512Bf16) : isa, weights);
+}
+
 MatmulOperands OperandsOf(const MatmulInput& input, ConstTensorView x_scales, const PackedMatrix& w,
                           TensorView y) {
   return {
@@ -137,7 +146,7 @@ const MatmulKernel& FindMatmulKernel(InstructionSet isa, DType weights) {
 void Matmul(Context& context, const MatmulArgs& args) {
   const int64_t tokens = args.x.dim(0);
   if (tokens == 0 || args.w.n() == 0) return;
-  const MatmulKernel& kernel = FindMatmulKernel(context.isa, args.w.dtype());
+  const MatmulKernel& kernel = ChooseKernel(context.isa, args.w.dtype(), tokens);
   WorkspaceScope scope(context.workspace);
   const MatmulInput input = PrepareMatmulInput(context, scope, kernel, args.x);
   MatmulOperands operands = OperandsOf(input, args.x_scales, args.w, args.y);

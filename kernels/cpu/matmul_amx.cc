@@ -160,6 +160,11 @@ bool StoresDirectly(const MatmulOperands& operands, int64_t column, int64_t num_
          column + num_columns <= operands.n;
 }
 
+// A narrow tile's weights are asked for one step ahead, line after line: tile loads go down a column
+// of four-line rows, an order in which the hardware does not run ahead. With a single row of x and
+// weights that come from memory this more than doubles the speed.
+constexpr int64_t kFetchAheadBytes = kTileRows * kPanelRowBytes;
+
 // Up to 16 rows starting at tile_row, by a whole panel; stores rows [first, last).
 template <typename Kernel>
 void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t tile_row,
@@ -171,6 +176,9 @@ void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t t
   const std::byte* x = operands.x + tile_row * operands.x_row_bytes;
   const std::byte* w = operands.w + panel * operands.panel_bytes;
   for (int64_t left = operands.num_groups; left > 0; left -= kTileRows) {
+    for (int64_t line = 0; line < kTileRows * kPanelRowBytes; line += kCacheLineBytes) {
+      __builtin_prefetch(w + kFetchAheadBytes + line, 0, 3);
+    }
     _tile_loadd(4, x, operands.x_row_bytes);
     Kernel::MultiplyNarrow(left >= kTileRows ? w : tail.groups);
     x += kTileRowBytes;
