@@ -511,7 +511,8 @@ TANDEM_INLINE F32x16 Exp(F32x16 x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const I32x16 scaled = BitCast<int32_t>(p) + (BitCast<int32_t>(shifted) << 23);
+  // Unsigned: outside the range the sum wraps, and is not used.
+  const U32x16 scaled = BitCast<uint32_t>(p) + (BitCast<uint32_t>(shifted) << 23);
   const F32x16 in_range = Select(x < -87.33654f, F32x16(0.0f), BitCast<float>(scaled));
   return Select(x <= 88.72283f, in_range, x + __builtin_inff());
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <cctype>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -19,15 +19,23 @@ std::string Logged(std::string_view event, Logger::Fields fields) {
   return line.substr(line.find(' ') + 1);
 }
 
+// `text` starts as `shape` does; in its time stamp each 'd' stands for a digit.
+bool HasShape(std::string_view text, std::string_view shape) {
+  const size_t time_end = shape.find('Z');
+  if (text.size() < shape.size()) return false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const bool is_digit = std::isdigit(static_cast<unsigned char>(text[i])) != 0;
+    if (i < time_end && shape[i] == 'd' ? !is_digit : text[i] != shape[i]) return false;
+  }
+  return true;
+}
+
 TEST(Logger, WritesOneEventPerLineWithTimeAndLevel) {
   std::ostringstream out;
   Logger log(LogLevel::kInfo, out);
   log.Warning("listening", {{"host", "127.0.0.1"}, {"port", 8000}});
-  EXPECT_TRUE(std::regex_match(
-      out.str(),
-      std::regex(
-          R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning listening host=127\.0\.0\.1 port=8000\n)")))
-      << out.str();
+  EXPECT_TRUE(HasShape(out.str(), "dddd-dd-ddTdd:dd:dd.dddZ warning listening host=")) << out.str();
+  EXPECT_TRUE(out.str().ends_with(" listening host=127.0.0.1 port=8000\n"));
 }
 
 TEST(Logger, FormatsEachTypeOfValue) {
@@ -77,9 +85,9 @@ TEST(Logger, NeverTearsALineBetweenThreads) {
   std::istringstream lines(out.str());
   std::string line;
   int count = 0;
-  const std::regex pattern(R"(\S+Z info event thread=\d i=\d+)");
   while (std::getline(lines, line)) {
-    EXPECT_TRUE(std::regex_match(line, pattern)) << line;
+    EXPECT_TRUE(HasShape(line, "dddd-dd-ddTdd:dd:dd.dddZ info event thread=")) << line;
+    EXPECT_EQ(line.find("info", line.find("info") + 1), std::string::npos) << line;
     ++count;
   }
   EXPECT_EQ(count, 800);
