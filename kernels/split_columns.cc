@@ -1,6 +1,6 @@
 #include "kernels/split_columns.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace tandem {
 namespace {
@@ -28,8 +28,7 @@ void SplitColumns(Context& context, const SplitColumnsArgs& args) {
       const float* from = x + row * width;
       for (const TensorView& part : args.parts) {
         const int64_t part_width = part.num_elements() / rows;
-        std::memcpy(part.data<float>() + row * part_width, from,
-                    static_cast<size_t>(part_width) * sizeof(float));
+        std::copy_n(from, part_width, part.data<float>() + row * part_width);
         from += part_width;
       }
     }

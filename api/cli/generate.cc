@@ -10,6 +10,8 @@
 #include <random>
 
 #include "api/cli/command_line.h"
+#include "api/cli/command_settings.h"
+#include "api/cli/generate_options.h"
 #include "api/cli/loaded_model.h"
 #include "api/openai/completion_request.h"
 #include "api/routes/completion_choice.h"
@@ -21,42 +23,6 @@ namespace tandem {
 namespace {
 
 using std::chrono::steady_clock;
-
-struct GenerateOptions {
-  ModelOptions model;
-  std::string prompt;
-  int64_t max_tokens = 256;
-  std::optional<double> temperature;  // absent: the model's default
-  std::optional<double> top_p;
-  std::optional<int64_t> top_k;
-  std::optional<double> min_p;
-  std::optional<double> repetition_penalty;
-  std::optional<uint64_t> seed;
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
-  bool echo = false;
-  bool stats = true;
-};
-
-void AddGenerateSettings(Settings& settings, GenerateOptions& options) {
-  constexpr char kGroup[] = "Text";
-  AddModelSettings(settings, options.model);
-  settings.Add("prompt", &options.prompt, {.help = "text to continue", .group = kGroup});
-  settings.Add("max-tokens", &options.max_tokens,
-               {.help = "tokens at most", .min = 1, .group = kGroup});
-  settings.Add("temperature", &options.temperature, {.help = "0: greedy", .group = kGroup});
-  settings.Add("top-p", &options.top_p, {.help = "nucleus", .group = kGroup});
-  settings.Add("top-k", &options.top_k, {.help = "0 or -1: all", .group = kGroup});
-  settings.Add("min-p", &options.min_p, {.help = "of the likeliest's", .group = kGroup});
-  settings.Add("repetition-penalty", &options.repetition_penalty,
-               {.help = "1: none", .group = kGroup});
-  settings.Add("seed", &options.seed, {.help = "absent: a random one", .group = kGroup});
-  settings.Add("stop", &options.stop, {.help = "text that ends it; repeatable", .group = kGroup});
-  settings.Add("ignore-eos", &options.ignore_eos, {.help = "go on to max-tokens", .group = kGroup});
-  settings.Add("echo", &options.echo, {.help = "print the prompt first", .group = kGroup});
-  settings.Add("stats", &options.stats,
-               {.help = "tell tokens a second at the end", .group = kGroup});
-}
 
 CompletionRequest MakeAsk(const GenerateOptions& options, const GenerationConfig& defaults) {
   CompletionRequest ask;
@@ -157,6 +123,7 @@ int Generate(const CommandLine& line) {
   GenerateOptions options;
   Settings settings("tandem generate", "Completes a text in this process.");
   AddGenerateSettings(settings, options);
+  IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

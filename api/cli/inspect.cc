@@ -8,6 +8,8 @@
 #include <ostream>
 
 #include "api/cli/command_line.h"
+#include "api/cli/command_settings.h"
+#include "api/cli/inspect_options.h"
 #include "api/cli/model_options.h"
 #include "engine/base/quantity.h"
 #include "engine/config/model_config.h"
@@ -96,25 +98,29 @@ void PrintMemory(const ModelConfig& config, const TensorTable& table, std::ostre
 
 }  // namespace
 
-int Inspect(const CommandLine& line) {
-  ModelOptions options;
-  bool tensors = false;
-  Settings settings("tandem inspect", "Shows what a model directory holds.");
+void AddInspectSettings(Settings& settings, InspectOptions& options) {
   settings.AddPositional(
-      "model", &options.model,
+      "model", &options.model.model,
       {.help = "model directory; without it the default model", .value_name = "DIR"});
-  settings.Add("tensors", &tensors, {.help = "list every tensor"});
+  settings.Add("tensors", &options.tensors, {.help = "list every tensor"});
+}
+
+int Inspect(const CommandLine& line) {
+  InspectOptions options;
+  Settings settings("tandem inspect", "Shows what a model directory holds.");
+  AddInspectSettings(settings, options);
+  IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;
   }
-  const std::filesystem::path directory = FindModelDirectory(options);
+  const std::filesystem::path directory = FindModelDirectory(options.model);
   const ModelConfig config = ReadModelConfig(directory);
   const TensorTable table = ReadSafetensors(directory);
   PrintArchitecture(config, line.out);
   PrintTotals(table, line.out);
   PrintMemory(config, table, line.out);
-  if (tensors) PrintTensors(table, line.out);
+  if (options.tensors) PrintTensors(table, line.out);
   return 0;
 }
 

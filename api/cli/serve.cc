@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "api/cli/command_line.h"
+#include "api/cli/command_settings.h"
 #include "api/cli/loaded_model.h"
 #include "api/cli/loop_engine.h"
 #include "api/cli/serve_options.h"
@@ -82,6 +83,7 @@ int Serve(const CommandLine& line) {
   ServeOptions options;
   Settings settings("tandem serve", "Serves a model over HTTP with OpenAI's API.");
   AddServeSettings(settings, options);
+  IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

@@ -29,9 +29,9 @@ std::string ShownTexts(const std::vector<std::string>& texts) {
   return shown;
 }
 
-[[noreturn]] void FailWith(const std::string& command, const Problems& problems) {
-  if (problems.size() == 1) throw ConfigError(command + ": " + problems.front());
-  std::string message = command + ": " + std::to_string(problems.size()) + " problems:";
+[[noreturn]] void FailWith(const Problems& problems) {
+  if (problems.size() == 1) throw ConfigError(problems.front());
+  std::string message = std::to_string(problems.size()) + " problems:";
   for (const std::string& problem : problems) message += "\n  " + problem;
   throw ConfigError(message);
 }
@@ -98,6 +98,10 @@ SettingSource Settings::SourceOf(std::string_view name) const {
   return it->source;
 }
 
+void Settings::IgnoreVariablesOf(const Settings& other) {
+  for (const Setting& setting : other.settings_) ignored_variables_.push_back(setting.name);
+}
+
 std::optional<std::string> Settings::Parse(int argc, const char* const* argv) {
   SettingsInput input{.variables = Environment()};
   for (int i = 1; i < argc; ++i) input.arguments.emplace_back(argv[i]);
@@ -151,7 +155,7 @@ std::optional<std::string> Settings::Parse(const SettingsInput& input) {
     }
   }
   CheckRequired(problems);
-  if (!problems.empty()) FailWith(command_, problems);
+  if (!problems.empty()) FailWith(problems);
   if (print_config_) return EffectiveConfig();
   return std::nullopt;
 }

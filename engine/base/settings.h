@@ -114,9 +114,10 @@ class Settings {
   }
   // A knob of a sister program: its variable may be set here and is not an error.
   void IgnoreVariable(std::string name) { ignored_variables_.push_back(std::move(name)); }
+  void IgnoreVariablesOf(const Settings& other);  // all its knobs
 
   // Fills the bound variables. A returned text (--help, --print-config) is for main to print before
-  // it exits with success. Throws ConfigError.
+  // it exits with success. Throws ConfigError; its message does not repeat the command's name.
   std::optional<std::string> Parse(int argc, const char* const* argv);
   std::optional<std::string> Parse(const SettingsInput& input);
 

@@ -48,18 +48,17 @@ std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>
                                         std::span<const std::string> ignored, Problems& problems) {
   std::vector<std::string> known;
   for (const Setting& setting : settings) known.push_back(VariableName(setting.name));
+  std::vector<std::string> valid = known;  // of this table and its sisters
+  for (const std::string& other : ignored) valid.push_back(VariableName(other));
   std::vector<GivenSetting> given;
   for (const auto& [name, value] : variables) {
     if (!name.starts_with(kPrefix)) continue;
     const auto it = std::find(known.begin(), known.end(), name);
     const bool service_link = LooksLikeServiceLink(name, value);
     if (it == known.end()) {
-      const bool is_sisters = std::any_of(ignored.begin(), ignored.end(), [&](const auto& other) {
-        return VariableName(other) == name;
-      });
-      if (is_sisters) continue;
+      if (std::find(valid.begin(), valid.end(), name) != valid.end()) continue;
       problems.push_back("unknown variable " + Printable(name, 100) +
-                         (service_link ? kServiceLinkHint : DidYouMean(name, known)));
+                         (service_link ? kServiceLinkHint : DidYouMean(name, valid)));
       continue;
     }
     if (value.empty()) continue;  // how compose files say "not set"

@@ -160,9 +160,9 @@ bool StoresDirectly(const MatmulOperands& operands, int64_t column, int64_t num_
          column + num_columns <= operands.n;
 }
 
-// A narrow tile's weights are asked for one step ahead, line after line: tile loads go down a column
-// of four-line rows, an order in which the hardware does not run ahead. With a single row of x and
-// weights that come from memory this more than doubles the speed.
+// A narrow tile's weights are asked for one step ahead, line after line: tile loads go down a
+// column of four-line rows, an order in which the hardware does not run ahead. With a single row of
+// x and weights that come from memory this more than doubles the speed.
 constexpr int64_t kFetchAheadBytes = kTileRows * kPanelRowBytes;
 
 // Up to 16 rows starting at tile_row, by a whole panel; stores rows [first, last).

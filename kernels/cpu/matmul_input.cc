@@ -1,7 +1,6 @@
 #include "kernels/cpu/matmul_input.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace tandem::cpu {
 namespace {
@@ -26,8 +25,8 @@ int64_t FormElementBytes(InputForm form, DType dtype) {
 }
 
 void PadRow(const std::byte* from, int64_t from_bytes, std::byte* to, int64_t to_bytes) {
-  std::memcpy(to, from, static_cast<size_t>(from_bytes));
-  std::memset(to + from_bytes, 0, static_cast<size_t>(to_bytes - from_bytes));
+  std::copy_n(from, from_bytes, to);
+  std::fill_n(to + from_bytes, to_bytes - from_bytes, std::byte{0});
 }
 
 // [k] bf16 to [padded_k] f32: pairs as (odd, even), the order in which they are added.
@@ -53,7 +52,7 @@ void SplitAndWidenRow(const int8_t* from, int64_t k, int16_t* to, int64_t padded
   }
   if (whole < padded_k) {
     int8_t last[4] = {};
-    std::memcpy(last, from + whole, static_cast<size_t>(k - whole));
+    std::copy_n(from + whole, k - whole, last);
     to[whole] = last[0];
     to[whole + 1] = last[2];
     to[whole + 2] = last[1];
@@ -64,7 +63,7 @@ void SplitAndWidenRow(const int8_t* from, int64_t k, int16_t* to, int64_t padded
 // [k] i8 to [padded_k] u8, plus 128. Padding meets zero weights, so its value is free.
 void OffsetRow(const uint8_t* from, int64_t k, uint8_t* to, int64_t padded_k) {
   for (int64_t i = 0; i < k; ++i) to[i] = from[i] ^ 0x80u;
-  std::memset(to + k, 0, static_cast<size_t>(padded_k - k));
+  std::fill_n(to + k, padded_k - k, uint8_t{0});
 }
 
 }  // namespace

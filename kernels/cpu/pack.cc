@@ -1,7 +1,6 @@
 #include "kernels/cpu/pack.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/cpu/quantize_rows.h"
 
@@ -27,7 +26,7 @@ void StageRow(const RowConversions& convert, const PackTarget& target, const std
   const PackedMatrix& matrix = target.matrix;
   const int64_t k = matrix.k();
   const int64_t used_bytes = k * SizeOf(matrix.dtype());
-  std::memset(staged + used_bytes, 0, static_cast<size_t>(RowBytes(matrix) - used_bytes));
+  std::fill_n(staged + used_bytes, RowBytes(matrix) - used_bytes, std::byte{0});
   if (matrix.dtype() != DType::kI8) {
     convert.convert(from, from_dtype, staged, matrix.dtype(), k);
     return;

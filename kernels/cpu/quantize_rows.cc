@@ -35,7 +35,7 @@ float QuantizeRow(const float* x, int64_t width, int8_t* y) {
   const float largest = LargestMagnitude(x, width);
   const bool finite = largest < __builtin_inff();  // false for NaN too
   if (!finite || largest < kSmallestMagnitude) {
-    std::memset(y, 0, static_cast<size_t>(width));
+    if (width > 0) std::memset(y, 0, static_cast<size_t>(width));
     return finite ? 0.0f : __builtin_nanf("");
   }
   const F32x16 inverse = Splat(127.0f / largest);
@@ -81,7 +81,7 @@ void ConvertFrom(const std::byte* x, std::byte* y, DType to, int64_t count) {
 
 void ConvertRow(const std::byte* x, DType from, std::byte* y, DType to, int64_t count) {
   if (from == to) {
-    std::memcpy(y, x, static_cast<size_t>(count) * (from == DType::kF32 ? 4 : 2));
+    if (count > 0) std::memcpy(y, x, static_cast<size_t>(count * SizeOf(from)));
     return;
   }
   switch (from) {

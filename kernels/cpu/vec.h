@@ -414,7 +414,9 @@ requires(sizeof(T) == 4) TANDEM_INLINE Vec<T> LoadPartial(const T* from, int64_t
 
 TANDEM_INLINE F32x16 LoadPartial(const BFloat16* from, int64_t count, float fill) {
   BFloat16 values[kLanes];
-  std::memcpy(static_cast<void*>(values), from, static_cast<size_t>(count) * sizeof(BFloat16));
+  if (count > 0) {  // of nothing, `from` may be null
+    std::memcpy(static_cast<void*>(values), from, static_cast<size_t>(count) * sizeof(BFloat16));
+  }
   return Select(FirstLanes(count), Load(values), F32x16(fill));
 }
 
@@ -442,7 +444,9 @@ requires(sizeof(T) == 4) TANDEM_INLINE void StorePartial(T* to, Vec<T> v, int64_
 TANDEM_INLINE void StorePartial(BFloat16* to, F32x16 v, int64_t count) {
   BFloat16 values[kLanes];
   Store(values, v);
-  std::memcpy(static_cast<void*>(to), values, static_cast<size_t>(count) * sizeof(BFloat16));
+  if (count > 0) {
+    std::memcpy(static_cast<void*>(to), values, static_cast<size_t>(count) * sizeof(BFloat16));
+  }
 }
 
 #if TANDEM_REGISTER_BYTES == 32

@@ -119,6 +119,22 @@ TEST_F(ServeProgram, InspectsAModel) {
   EXPECT_NE(inspect.text().find("of keys and values a token"), std::string::npos);
 }
 
+TEST_F(ServeProgram, CommandsShareOneEnvironment) {
+  const auto run = [](const std::string& variable, const std::string& command) {
+    Program program({"/usr/bin/env", variable, kTandem, command, "--model", kModel});
+    const int status = program.Wait();
+    return std::pair(status, program.text());
+  };
+  EXPECT_EQ(run("TANDEM_PORT=8000", "inspect").first, 0);
+  EXPECT_EQ(run("TANDEM_TENSORS=true", "inspect").first, 0);
+  EXPECT_EQ(run("TANDEM_PROT=8000", "inspect"),
+            (std::pair<int, std::string>(
+                2, "tandem inspect: unknown variable TANDEM_PROT; did you mean TANDEM_PORT?\n")));
+  Program generate({"/usr/bin/env", "TANDEM_PORT=8000", "TANDEM_PROMPT=Lily", kTandem, "generate",
+                    "--model", kModel, "--max-tokens", "1", "--no-stats"});
+  EXPECT_EQ(generate.Wait(), 0) << generate.text();
+}
+
 TEST_F(ServeProgram, RefusesToServeStrangersWithoutAKey) {
   Program server({kTandem, "serve", "--model", kModel, "--host", "0.0.0.0"});
   EXPECT_EQ(server.Wait(), 2);

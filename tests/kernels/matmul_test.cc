@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -90,7 +91,7 @@ void ExpectClose(const Tensor& got, const std::vector<double>& want, const std::
 }
 
 bool SameBits(const float* a, const float* b, int64_t count) {
-  return std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
+  return count == 0 || std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
 }
 
 std::string Where(InstructionSet isa, DType dtype, int64_t tokens, int64_t n, int64_t k) {
@@ -110,8 +111,7 @@ Input RowsOf(const Input& input, int64_t first, int64_t count) {
   const int64_t size = SizeOf(input.x.dtype());
   Input rows;
   rows.x = Tensor(input.x.dtype(), {count, k});
-  std::memcpy(rows.x.view().bytes(), input.x.view().bytes() + first * k * size,
-              static_cast<size_t>(count * k * size));
+  std::copy_n(input.x.view().bytes() + first * k * size, count * k * size, rows.x.view().bytes());
   if (input.x.dtype() == DType::kI8) {
     rows.scales = Tensor(DType::kF32, {count});
     for (int64_t i = 0; i < count; ++i) {

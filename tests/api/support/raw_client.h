@@ -1,12 +1,13 @@
 #pragma once
 // A blocking HTTP client that sends exactly the bytes it is given. Every wait ends after five
-// seconds.
+// seconds, or as long as it is told.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,8 +33,7 @@ class RawClient {
  public:
   explicit RawClient(uint16_t port, int receive_buffer_bytes = 0)
       : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    const timeval limit{5, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    WaitAtMost(std::chrono::seconds(5));
     if (receive_buffer_bytes > 0) {
       ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
                    sizeof(receive_buffer_bytes));
@@ -51,6 +51,10 @@ class RawClient {
   ~RawClient() { Close(); }
 
   bool connected() const { return connected_; }
+  void WaitAtMost(std::chrono::seconds longest) {
+    const timeval limit{longest.count(), 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
   void Close() {
     if (socket_ >= 0) ::close(socket_);
     socket_ = -1;

@@ -1,5 +1,5 @@
 #pragma once
-// A whole server in the test's process: fake engine, byte tokenizer, routes, HTTP.
+// A whole server in the test's process: fake engine (or a given one), byte tokenizer, routes, HTTP.
 
 #include <gtest/gtest.h>
 
@@ -22,6 +22,7 @@ struct TestServerOptions {
   std::vector<std::string> keys;
   int64_t max_context = 10'000'000;
   GenerationConfig defaults;
+  CompletionEngine* engine = nullptr;  // borrowed; null: the server's own fake
 };
 
 class TestServer {
@@ -29,7 +30,7 @@ class TestServer {
   explicit TestServer(const TestServerOptions& options = {})
       : model_{.names = {"tiny", "alias"},
                .tokenizer = tokenizer_,
-               .engine = engine,
+               .engine = options.engine ? *options.engine : engine,
                .max_context = options.max_context,
                .vocab_size = 258,
                .eos_ids = {ByteTokenizer::kEos},

@@ -174,7 +174,7 @@ TEST_F(SettingsTest, ReadsVariables) {
 
 TEST_F(SettingsTest, RefusesUnknownNamesWithANearMatch) {
   EXPECT_EQ(Error({"dir", "--prot", "80"}),
-            "tandem serve: unknown flag --prot; did you mean --port?");
+            "unknown flag --prot; did you mean --port?");
   EXPECT_TRUE(Contains(Error({"dir", "-x"}), "unknown flag -x"));
   EXPECT_TRUE(Contains(Error({"dir", "other"}), "unexpected argument \"other\""));
   EXPECT_TRUE(Contains(Error({"dir"}, {{"TANDEM_PROT", "80"}}),
@@ -186,7 +186,7 @@ TEST_F(SettingsTest, RefusesUnknownNamesWithANearMatch) {
 
 TEST_F(SettingsTest, NamesValueAndLimitOfABadValue) {
   EXPECT_EQ(Error({"dir", "--port", "70000"}),
-            "tandem serve: --port is \"70000\", expected an integer from 0 to 65535");
+            "--port is \"70000\", expected an integer from 0 to 65535");
   EXPECT_TRUE(Contains(Error({"dir", "--port", "-1"}), "--port is \"-1\""));
   EXPECT_TRUE(Contains(Error({"dir", "--port", "80x"}), "--port is \"80x\""));
   EXPECT_TRUE(Contains(Error({"dir", "--port"}), "--port"));
@@ -209,7 +209,7 @@ TEST_F(SettingsTest, NamesValueAndLimitOfABadValue) {
 TEST_F(SettingsTest, ListsAllProblemsAtOnce) {
   const std::string error =
       Error({"--port", "x", "--cache", "y"}, {{"TANDEM_TIMEOUT", "z"}, {"TANDEM_FOO_BAR", "1"}});
-  EXPECT_TRUE(Contains(error, "tandem serve: 5 problems:"));
+  EXPECT_TRUE(Contains(error, "5 problems:"));
   for (const char* part : {"--port is", "--cache is", "TANDEM_TIMEOUT is", "TANDEM_FOO_BAR",
                            "model is missing: give it as an argument, --model, TANDEM_MODEL"}) {
     EXPECT_TRUE(Contains(error, part));
