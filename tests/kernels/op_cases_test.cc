@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -28,24 +27,6 @@ Bits BitsOf(const OpRun& run) {
 
 double ToleranceOf(const OpCase& c, DType output) {
   return OpTolerance(output == DType::kF32 ? c.tolerance : output);
-}
-
-// Empty when `got` is within the tolerance of `want`, relative to the largest |want|.
-std::string Difference(const OpCase& c, ConstTensorView got, const std::vector<double>& want) {
-  if (got.num_elements() != static_cast<int64_t>(want.size())) return "has another size";
-  double largest = 0;
-  for (const double value : want) {
-    if (!std::isnan(value)) largest = std::max(largest, std::abs(value));
-  }
-  const double bound = ToleranceOf(c, got.dtype()) * largest;
-  for (size_t i = 0; i < want.size(); ++i) {
-    if (std::isnan(want[i])) continue;
-    const double value = ElementAsDouble(got, static_cast<int64_t>(i));
-    if (std::abs(value - want[i]) <= bound) continue;
-    return "element " + std::to_string(i) + " is " + std::to_string(value) + ", not " +
-           std::to_string(want[i]) + " within " + std::to_string(bound);
-  }
-  return "";
 }
 
 // One OpContext of each kind, for all cases: threads take a while to start.
@@ -86,7 +67,9 @@ class OpTable : public testing::Test {
       ASSERT_EQ(bits.size(), want.size());
       for (size_t i = 0; i < want.size(); ++i) {
         ASSERT_TRUE(bits[i] == first[i]) << "other bits in output " << i;
-        ASSERT_EQ(Difference(c, run->Outputs()[i], want[i]), "") << "in output " << i;
+        const ConstTensorView output = run->Outputs()[i];
+        ASSERT_EQ(Difference(output, want[i], ToleranceOf(c, output.dtype())), "")
+            << "in output " << i;
       }
     }
   }

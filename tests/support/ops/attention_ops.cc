@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "kernels/core/random.h"
-#include "kernels/cpu/kv_page_layout.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
 
@@ -107,8 +106,6 @@ OwnedBatch::OwnedBatch(const std::vector<SequenceShape>& sequences) {
   page_tables = Integers(tables, {num_seqs, max_pages});
 }
 
-namespace {
-
 KvLayout LayoutOf(const AttentionHeads& heads) {
   return {.num_layers = 2,
           .num_kv_heads = heads.num_kv_heads,
@@ -121,9 +118,13 @@ void FillPool(KvPool& pool, int byte) {
               static_cast<size_t>(pool.num_pages() * pool.layout().page_bytes()));
 }
 
-constexpr int64_t kLayer = 1;
-
-}  // namespace
+std::string AttentionShape::Label() const {
+  const SequenceShape& first = sequences.front();
+  return std::to_string(sequences.size()) + " x " + std::to_string(first.new_tokens) + " of " +
+         std::to_string(first.context_len) + ", " + std::to_string(heads.num_heads) + "/" +
+         std::to_string(heads.num_kv_heads) + " x " + std::to_string(heads.head_dim) +
+         (heads.window > 0 ? " window " + std::to_string(heads.window) : "");
+}
 
 AttentionOp::AttentionOp(Context& context, const AttentionShape& given)
     : shape(given), batch(shape.sequences), pool(LayoutOf(shape.heads), batch.num_pages) {
@@ -176,86 +177,6 @@ std::vector<std::vector<double>> AttentionOp::Reference() const {
 
 namespace {
 
-// The output is the whole pool, as words: nothing but the new tokens' slots may change.
-class KvWriteOp : public OpRun {
- public:
-  explicit KvWriteOp(const AttentionShape& shape)
-      : heads_(shape.heads),
-        sequences_(shape.sequences),
-        batch_(shape.sequences),
-        pool_(LayoutOf(shape.heads), batch_.num_pages) {
-    const Shape kv_shape{batch_.num_tokens, heads_.num_kv_heads, heads_.head_dim};
-    k_ = tensors_.Input(NormalTensor(kv_shape, 15));
-    v_ = tensors_.Input(NormalTensor(kv_shape, 16));
-    FillPool(pool_, kStale);
-  }
-
-  void Reset() override { FillPool(pool_, kStale); }
-
-  void Run(Context& context) override {
-    KvWrite(context, {.k = k_, .v = v_, .batch = batch_.view(), .pool = pool_, .layer = kLayer});
-  }
-
-  std::vector<ConstTensorView> Outputs() const override { return {WordsOf(pool_)}; }
-
-  std::vector<std::vector<double>> Reference() const override {
-    KvPool want(pool_.layout(), pool_.num_pages());
-    FillPool(want, kStale);
-    int64_t token = 0;
-    for (size_t s = 0; s < sequences_.size(); ++s) {
-      const SequenceShape& sequence = sequences_[s];
-      const int32_t* table = batch_.page_tables.data<int32_t>() +
-                             static_cast<int64_t>(s) * batch_.page_tables.shape()[1];
-      for (int64_t p = sequence.context_len - sequence.new_tokens; p < sequence.context_len; ++p) {
-        PutToken(want, table[p / 16], p % 16, token++);
-      }
-    }
-    return {ToDoubles(WordsOf(want))};
-  }
-
- private:
-  static constexpr int kStale = 0x11;
-
-  static ConstTensorView WordsOf(const KvPool& pool) {
-    return {pool.layer(0), DType::kI32, Shape{pool.num_pages() * pool.layout().page_bytes() / 4}};
-  }
-
-  void PutToken(KvPool& pool, int64_t page_id, int64_t slot, int64_t token) const {
-    const cpu::PageLayout page(pool.layout());
-    std::byte* at = pool.layer(kLayer) + page_id * pool.layout().layer_page_bytes();
-    for (int64_t head = 0; head < heads_.num_kv_heads; ++head) {
-      for (int64_t d = 0; d < heads_.head_dim; ++d) {
-        const int64_t from = token * heads_.kv_width() + head * heads_.head_dim + d;
-        const int64_t first = head * page.head_words() * page.unit;
-        Put(at, first + page.KeyIndex(slot, d), k_.data<float>()[from]);
-        Put(at, first + page.ValueIndex(slot, d), v_.data<float>()[from]);
-      }
-    }
-  }
-
-  void Put(std::byte* page, int64_t element, float value) const {
-    if (heads_.dtype == DType::kF32) {
-      reinterpret_cast<float*>(page)[element] = value;
-    } else {
-      reinterpret_cast<BFloat16*>(page)[element] = BFloat16(value);
-    }
-  }
-
-  AttentionHeads heads_;
-  std::vector<SequenceShape> sequences_;
-  OwnedBatch batch_;
-  KvPool pool_;
-  ConstTensorView k_, v_;  // [tokens, num_kv_heads, head_dim], f32
-};
-
-std::string Describe(const AttentionShape& s) {
-  const SequenceShape& first = s.sequences.front();
-  return std::to_string(s.sequences.size()) + " x " + std::to_string(first.new_tokens) + " of " +
-         std::to_string(first.context_len) + ", " + std::to_string(s.heads.num_heads) + "/" +
-         std::to_string(s.heads.num_kv_heads) + " x " + std::to_string(s.heads.head_dim) +
-         (s.heads.window > 0 ? " window " + std::to_string(s.heads.window) : "");
-}
-
 OpCase AttentionCase(OpUse use, const AttentionShape& s) {
   int64_t tokens = 0, keys = 0, pairs = 0;  // a pair: a token and a key that it sees
   for (const SequenceShape& sequence : s.sequences) {
@@ -265,7 +186,7 @@ OpCase AttentionCase(OpUse use, const AttentionShape& s) {
   }
   const AttentionHeads& h = s.heads;
   return {.op = "attention",
-          .shape = Describe(s),
+          .shape = s.Label(),
           .dtype = std::string(Name(h.dtype)),
           .use = use,
           .bytes = 2 * keys * h.kv_width() * SizeOf(h.dtype) +
@@ -277,47 +198,31 @@ OpCase AttentionCase(OpUse use, const AttentionShape& s) {
           .prepare = [s](Context& context) { return std::make_unique<AttentionOp>(context, s); }};
 }
 
-OpCase KvWriteCase(OpUse use, const AttentionShape& s) {
-  int64_t tokens = 0;
-  for (const SequenceShape& sequence : s.sequences) tokens += sequence.new_tokens;
-  return {.op = "kv_write",
-          .shape = Describe(s),
-          .dtype = std::string(Name(s.heads.dtype)),
-          .use = use,
-          .bytes = 2 * tokens * s.heads.kv_width() * (4 + SizeOf(s.heads.dtype)),
-          .prepare = [s](Context&) { return std::make_unique<KvWriteOp>(s); }};
-}
-
 }  // namespace
 
-void AddAttentionCases(std::vector<OpCase>& cases) {
+std::vector<AttentionShape> SmallAttentionShapes(DType dtype) {
   const std::vector<SequenceShape> mixed = {{1, 1}, {20, 20}, {0, 5}, {3, 33}, {1, 65}, {7, 530}};
-  for (const DType dtype : {DType::kF32, DType::kBf16}) {
-    const AttentionHeads minimind{.dtype = dtype};
-    for (const AttentionHeads& heads :
-         {minimind, AttentionHeads{3, 1, 8, 0, dtype}, AttentionHeads{4, 4, 24, 7, dtype},
-          AttentionHeads{12, 4, 96, 100, dtype, DType::kBf16}}) {
-      cases.push_back(AttentionCase(OpUse::kTest, {heads, mixed}));
-      cases.push_back(KvWriteCase(OpUse::kTest, {heads, mixed}));
-    }
-    cases.push_back(AttentionCase(OpUse::kTest, {{4, 1, 64, 0, dtype}, {{1, 2100}}}));
-    cases.push_back(AttentionCase(OpUse::kTest, {minimind, {{130, 130}}}));
-    cases.push_back(KvWriteCase(OpUse::kTest, {minimind, {{300, 300}}}));
+  return {{{.dtype = dtype}, mixed},           {{3, 1, 8, 0, dtype}, mixed},
+          {{4, 4, 24, 7, dtype}, mixed},       {{12, 4, 96, 100, dtype, DType::kBf16}, mixed},
+          {{4, 1, 64, 0, dtype}, {{1, 2100}}}, {{.dtype = dtype}, {{300, 300}}}};
+}
 
-    const AttentionHeads large{.head_dim = 96, .dtype = dtype};
-    cases.push_back(AttentionCase(OpUse::kBench, {minimind, {{512, 512}}}));
-    cases.push_back(AttentionCase(OpUse::kBench, {minimind, {{128, 1024}}}));
-    cases.push_back(
-        AttentionCase(OpUse::kBench, {minimind, std::vector<SequenceShape>(16, {1, 512})}));
-    cases.push_back(AttentionCase(OpUse::kBench, {minimind, {{1, 512}}}));
-    if (dtype == DType::kF32) continue;
-    cases.push_back(AttentionCase(OpUse::kBench, {large, {{512, 512}}}));
-    cases.push_back(
-        AttentionCase(OpUse::kBench, {large, std::vector<SequenceShape>(16, {1, 512})}));
-    cases.push_back(KvWriteCase(OpUse::kBench, {minimind, {{512, 512}}}));
-    cases.push_back(
-        KvWriteCase(OpUse::kBench, {minimind, std::vector<SequenceShape>(16, {1, 512})}));
+void AddAttentionCases(std::vector<OpCase>& cases) {
+  const std::vector<SequenceShape> decode(16, {1, 512});
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    for (const AttentionShape& shape : SmallAttentionShapes(dtype)) {
+      cases.push_back(AttentionCase(OpUse::kTest, shape));
+    }
+    const AttentionHeads heads{.dtype = dtype};
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, {{512, 512}}}));
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, {{128, 1024}}}));
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, decode}));
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, {{1, 512}}}));
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, {{1, 8192}}}));
   }
+  const AttentionHeads large{.head_dim = 96, .dtype = DType::kBf16};
+  cases.push_back(AttentionCase(OpUse::kBench, {large, {{512, 512}}}));
+  cases.push_back(AttentionCase(OpUse::kBench, {large, decode}));
 }
 
 }  // namespace tandem

@@ -47,7 +47,12 @@ struct SequenceShape {
 struct AttentionShape {
   AttentionHeads heads;
   std::vector<SequenceShape> sequences;
+
+  std::string Label() const;
 };
+
+// What attention and the writing of its cache are both tested with.
+std::vector<AttentionShape> SmallAttentionShapes(DType dtype);
 
 // Arrays of a RaggedBatch over pages that lie scattered in a pool of num_pages.
 struct OwnedBatch {
@@ -59,12 +64,17 @@ struct OwnedBatch {
   RaggedBatch view() const { return {cu_seqlens, context_lens, page_tables}; }
 };
 
+// Two layers, of which AttentionOp::kLayer is used.
+KvLayout LayoutOf(const AttentionHeads& heads);
+void FillPool(KvPool& pool, int byte);
+
 class AttentionOp : public OpRun {
  public:
   AttentionOp(Context& context, const AttentionShape& shape);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 
+  static constexpr int64_t kLayer = 1;  // of two
   AttentionShape shape;
   OwnedBatch batch;
   KvPool pool;        // NaN wherever no key was written

@@ -75,6 +75,10 @@ struct OpCase {
 // Arithmetic of one exponential as kernels/cpu/vec.h computes it.
 inline constexpr int64_t kExpFlops = 20;
 
+// Empty when `got` is within the tolerance of `want`, relative to the largest |want|; else what is
+// wrong. NaN in `want` allows anything.
+std::string Difference(ConstTensorView got, const std::vector<double>& want, double tolerance);
+
 // "a x b x c".
 std::string Times(std::initializer_list<int64_t> dims);
 

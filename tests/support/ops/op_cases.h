@@ -15,6 +15,7 @@ void AddMatmulCases(std::vector<OpCase>& cases);
 void AddRowCases(std::vector<OpCase>& cases);
 void AddTableCases(std::vector<OpCase>& cases);
 void AddAttentionCases(std::vector<OpCase>& cases);
+void AddKvCases(std::vector<OpCase>& cases);
 void AddMoeCases(std::vector<OpCase>& cases);
 void AddSamplingCases(std::vector<OpCase>& cases);
 
