@@ -9,7 +9,7 @@
 namespace tandem {
 
 void RunMatmul(Context& context, MatmulOp& op, MatmulSplit split) {
-  const FreeMatmul& free = FreeSetOf(context.isa).matmul;
+  const FreeMatmul& free = FreeSetOf(context.isa, Products::kApart).matmul;
   const PackedMatrix& w = op.w;
   CHECK(op.shape.tokens == 1 && w.n() % 64 == 0 && w.k() % w.group() == 0, w.n(), w.k());
   const int64_t num_panels = w.n() / 64, num_groups = w.k() / w.group();
@@ -67,9 +67,9 @@ constexpr int64_t kBlock = cpu::kBlockKeys;
 
 // Items are taken as threads come; where there are few, each thread takes a part of every item's
 // keys.
-void RunAttention(Context& context, AttentionOp& op) {
+void RunAttention(Context& context, AttentionOp& op, Products products) {
   const cpu::AttentionCall call = CallOf(op);
-  const FreeSet set = FreeSetOf(context.isa);
+  const FreeSet set = FreeSetOf(context.isa, products);
   const FreeAttention& free =
       op.pool.layout().dtype == DType::kF32 ? set.attention_f32 : set.attention_bf16;
   WorkspaceScope scope(context.workspace);

@@ -44,9 +44,10 @@ void RunCombine(Context& context, MoeCombineOp& op, cpu::MoeCombineFunction* run
 
 }  // namespace
 
-FreeVersion NormVersion(NormOp& op) {
-  return {.freedom = "4 sums, fma",
-          .free = [&op](Context& c) { RunNorm(c, op, FreeSetOf(c.isa).rows.rms_norm); },
+FreeVersion NormVersion(NormOp& op, Products products) {
+  return {.freedom = products == Products::kFused ? "4 sums, fma" : "4 sums",
+          .free = [&op, products](
+                      Context& c) { RunNorm(c, op, FreeSetOf(c.isa, products).rows.rms_norm); },
           .fixed =
               [&op](Context& c) {
                 RunNorm(c, op,
@@ -57,7 +58,10 @@ FreeVersion NormVersion(NormOp& op) {
 
 FreeVersion SiluMulVersion(SiluMulOp& op) {
   return {.freedom = "fma",
-          .free = [&op](Context& c) { RunSiluMul(c, op, FreeSetOf(c.isa).rows.silu_mul); },
+          .free =
+              [&op](Context& c) {
+                RunSiluMul(c, op, FreeSetOf(c.isa, Products::kFused).rows.silu_mul);
+              },
           .fixed =
               [&op](Context& c) {
                 RunSiluMul(c, op,
@@ -66,15 +70,17 @@ FreeVersion SiluMulVersion(SiluMulOp& op) {
               }};
 }
 
-FreeVersion CombineVersion(MoeCombineOp& op) {
-  return {.freedom = "any order, fma",
-          .free = [&op](Context& c) { RunCombine(c, op, FreeSetOf(c.isa).rows.moe_combine); },
-          .fixed =
-              [&op](Context& c) {
-                RunCombine(c, op,
-                           cpu::RowsOf(c.isa, cpu::portable::MoeCombine, cpu::avx2::MoeCombine,
-                                       cpu::avx512::MoeCombine));
-              }};
+FreeVersion CombineVersion(MoeCombineOp& op, Products products) {
+  return {
+      .freedom = products == Products::kFused ? "any order, fma" : "any order",
+      .free = [&op, products](
+                  Context& c) { RunCombine(c, op, FreeSetOf(c.isa, products).rows.moe_combine); },
+      .fixed =
+          [&op](Context& c) {
+            RunCombine(c, op,
+                       cpu::RowsOf(c.isa, cpu::portable::MoeCombine, cpu::avx2::MoeCombine,
+                                   cpu::avx512::MoeCombine));
+          }};
 }
 
 }  // namespace tandem

@@ -20,18 +20,21 @@ struct FreeSet {
   const FreeAttention& attention_bf16;
 };
 
-FreeSet FreeSetOf(InstructionSet isa);
+// Whether products and sums may fuse; with kFused the rounding of a product goes too.
+enum class Products { kApart, kFused };
+
+FreeSet FreeSetOf(InstructionSet isa, Products products);
 
 // With the product through the same driver.
-FreeVersion NormVersion(NormOp& op);
+FreeVersion NormVersion(NormOp& op, Products products);
 FreeVersion SiluMulVersion(SiluMulOp& op);
-FreeVersion CombineVersion(MoeCombineOp& op);
+FreeVersion CombineVersion(MoeCombineOp& op, Products products);
 
-void RunLogSoftmax(Context& context, LogSoftmaxOp& op);
-void RunSample(Context& context, SampleOp& op);
+void RunLogSoftmax(Context& context, LogSoftmaxOp& op, Products products);
+void RunSample(Context& context, SampleOp& op, Products products);
 
 enum class MatmulSplit { kPanels, kInputs };  // what threads share out
 void RunMatmul(Context& context, MatmulOp& op, MatmulSplit split);
-void RunAttention(Context& context, AttentionOp& op);
+void RunAttention(Context& context, AttentionOp& op, Products products);
 
 }  // namespace tandem

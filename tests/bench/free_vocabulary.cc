@@ -37,8 +37,8 @@ void SplitLogSoftmaxRow(Context& context, const FreeRows& free, const float* row
 
 }  // namespace
 
-void RunLogSoftmax(Context& context, LogSoftmaxOp& op) {
-  const FreeRows& free = FreeSetOf(context.isa).rows;
+void RunLogSoftmax(Context& context, LogSoftmaxOp& op, Products products) {
+  const FreeRows& free = FreeSetOf(context.isa, products).rows;
   const int64_t vocab = op.shape.vocab;
   const float* logits = op.logits.data<float>();
   float* statistics = op.statistics.data<float>();
@@ -59,8 +59,8 @@ void RunLogSoftmax(Context& context, LogSoftmaxOp& op) {
   });
 }
 
-void RunSample(Context& context, SampleOp& op) {
-  const FreeRows& free = FreeSetOf(context.isa).rows;
+void RunSample(Context& context, SampleOp& op, Products products) {
+  const FreeRows& free = FreeSetOf(context.isa, products).rows;
   const int64_t vocab = op.shape.vocab, padded = (vocab + 15) / 16 * 16;
   const float* logits = op.logits.data<float>();
   int32_t* ids = op.ids.data<int32_t>();

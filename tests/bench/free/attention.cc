@@ -1,6 +1,6 @@
 // Attention on the product's own tiles, without segments: one running softmax over any range of
-// keys, merged once for each range; products and sums contract. What the product's arithmetic costs
-// is then the difference, not the quality of another kernel.
+// keys, merged once for each range. What the product's arithmetic costs is then the difference, not
+// the quality of another kernel.
 
 #include "kernels/cpu/attention_kernel.h"
 #include "tests/bench/free/free_order.h"

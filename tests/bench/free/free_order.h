@@ -1,8 +1,9 @@
 #pragma once
 // Ops as one would write them without the promise of ARCHITECTURE's "one arithmetic": sums go where
 // they are fastest, products and sums contract, keys and inputs are split between threads at will.
-// Compiled once for each instruction set (free/*.cc), like the product; compared with it by
-// order_price.cc. Plain data only, since several lowerings share it.
+// Compiled for each instruction set (free/*.cc), like the product, once with products and sums kept
+// apart (free_sums) and once fused (free_fma); compared with it by order_price.cc. Plain data only,
+// since several lowerings share it.
 
 #include <cstdint>
 
@@ -53,10 +54,14 @@ struct FreeAttention {
   extern const FreeAttention kFreeBf16; \
   }
 namespace cpu {
-TANDEM_DECLARE_FREE(free_portable)
-TANDEM_DECLARE_FREE(free_avx2)
-TANDEM_DECLARE_FREE(free_avx512)
-TANDEM_DECLARE_FREE(free_avx512_bf16)
+TANDEM_DECLARE_FREE(free_sums_portable)
+TANDEM_DECLARE_FREE(free_sums_avx2)
+TANDEM_DECLARE_FREE(free_sums_avx512)
+TANDEM_DECLARE_FREE(free_sums_avx512_bf16)
+TANDEM_DECLARE_FREE(free_fma_portable)
+TANDEM_DECLARE_FREE(free_fma_avx2)
+TANDEM_DECLARE_FREE(free_fma_avx512)
+TANDEM_DECLARE_FREE(free_fma_avx512_bf16)
 }  // namespace cpu
 #undef TANDEM_DECLARE_FREE
 

@@ -1,5 +1,4 @@
-// Norm, softmax, the gate and the combine with four sums where the product has one, and fused
-// multiply-adds (-ffp-contract=fast).
+// Norm, softmax, the gate and the combine with four sums where the product has one.
 
 #include "kernels/cpu/vec.h"
 #include "tests/bench/free/free_order.h"
@@ -44,17 +43,23 @@ float SumOfSquares(float* x, const float* delta, int64_t width) {
   return SumLanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+template <bool round_before_weight>
+TANDEM_INLINE F32x16 Scaled(F32x16 x, float scale, F32x16 weight) {
+  F32x16 n = x * scale;
+  if constexpr (round_before_weight) n = RoundToBf16(n);
+  return weight * n;
+}
+
 template <bool round_before_weight, typename T>
 TANDEM_INLINE void Scale(const float* x, float scale, const float* weight, int64_t width, T* y) {
-  for (int64_t i = 0; i < width; i += kLanes) {
-    F32x16 n = LoadUpTo(x + i, width - i, 0.0f) * scale;
-    if constexpr (round_before_weight) n = RoundToBf16(n);
-    n *= LoadUpTo(weight + i, width - i, 0.0f);
-    if (width - i >= kLanes) {
-      Store(y + i, n);
-    } else {
-      StorePartial(y + i, n, width - i);
-    }
+  int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    Store(y + i, Scaled<round_before_weight>(Load(x + i), scale, Load(weight + i)));
+  }
+  if (i < width) {
+    const F32x16 v = LoadPartial(x + i, width - i, 0.0f);
+    const F32x16 w = LoadPartial(weight + i, width - i, 0.0f);
+    StorePartial(y + i, Scaled<round_before_weight>(v, scale, w), width - i);
   }
 }
 
@@ -75,28 +80,25 @@ void RmsNorm(const RmsNormRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-// The experts are added straight to y, each product fused with its sum.
+// y + shared + the experts as they come.
+TANDEM_INLINE F32x16 Combined(const MoeCombineRows& rows, int64_t token, int64_t i, int64_t left) {
+  const int64_t at = token * rows.width + i;
+  F32x16 sum = LoadUpTo(rows.y + at, left, 0.0f);
+  if (rows.shared != nullptr) sum += LoadUpTo(rows.shared + at, left, 0.0f);
+  for (int64_t choice = token * rows.top_k; choice < (token + 1) * rows.top_k; ++choice) {
+    const float* expert = rows.y_rows + rows.row_of[choice] * rows.width + i;
+    sum += rows.weights[choice] * LoadUpTo(expert, left, 0.0f);
+  }
+  return sum;
+}
+
 void MoeCombine(const MoeCombineRows& rows, int64_t begin, int64_t end) {
   const int64_t width = rows.width;
   for (int64_t token = begin; token < end; ++token) {
-    const int32_t* row_of = rows.row_of + token * rows.top_k;
-    const float* weights = rows.weights + token * rows.top_k;
     float* y = rows.y + token * width;
-    for (int64_t i = 0; i < width; i += kLanes) {
-      F32x16 sum = LoadUpTo(y + i, width - i, 0.0f);
-      if (rows.shared != nullptr) {
-        sum += LoadUpTo(rows.shared + token * width + i, width - i, 0.0f);
-      }
-      for (int64_t choice = 0; choice < rows.top_k; ++choice) {
-        const float* expert = rows.y_rows + row_of[choice] * width + i;
-        sum += F32x16(weights[choice]) * LoadUpTo(expert, width - i, 0.0f);
-      }
-      if (width - i >= kLanes) {
-        Store(y + i, sum);
-      } else {
-        StorePartial(y + i, sum, width - i);
-      }
-    }
+    int64_t i = 0;
+    for (; i + kLanes <= width; i += kLanes) Store(y + i, Combined(rows, token, i, kLanes));
+    if (i < width) StorePartial(y + i, Combined(rows, token, i, width - i), width - i);
   }
 }
 
