@@ -1,6 +1,7 @@
 #include "tests/bench/ceilings.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/core/buffer.h"
@@ -31,7 +32,8 @@ constexpr int kSamples = 40;
 constexpr double kSampleSeconds = 3e-4;  // much less than a scheduler's time slice
 
 // KiB of all threads together.
-constexpr int64_t kWorkingSets[] = {32, 128, 512, 1024, 2048, 4096, 8192, 32768, 262144};
+constexpr int64_t kWorkingSets[] = {32,   128,  512,  1024, 1536,  2048,
+                                    2560, 3072, 4096, 8192, 32768, 262144};
 
 const CeilingLoops& LoopsOf(InstructionSet isa) {
   switch (isa) {
@@ -84,8 +86,14 @@ double MeasureRead(Context& context, const CeilingLoops& loops, const Buffer& bu
 }  // namespace
 
 double Ceilings::BytesPerSecond(int64_t working_set_bytes) const {
-  for (const Memory& level : memory) {
-    if (working_set_bytes <= level.working_set_bytes) return level.bytes_per_second;
+  const auto size = static_cast<double>(working_set_bytes);
+  for (size_t i = 0; i < memory.size(); ++i) {
+    const auto above = static_cast<double>(memory[i].working_set_bytes);
+    if (size > above) continue;
+    if (i == 0) return memory[0].bytes_per_second;
+    const auto below = static_cast<double>(memory[i - 1].working_set_bytes);
+    return std::lerp(memory[i - 1].bytes_per_second, memory[i].bytes_per_second,
+                     std::log(size / below) / std::log(above / below));
   }
   return memory.back().bytes_per_second;
 }

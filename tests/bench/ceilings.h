@@ -21,7 +21,8 @@ struct Ceilings {
   double bf16_flops = 0;
   double i8_flops = 0;
 
-  // For operands of that many bytes, read again and again.
+  // For operands of that many bytes, read again and again; between two measured sizes, between
+  // their rates.
   double BytesPerSecond(int64_t working_set_bytes) const;
   double Flops(OpUnit unit) const;
 };

@@ -36,7 +36,7 @@ void PrintCeilings(const Ceilings& ceilings) {
   std::printf("ceilings: GB/s of reads at a working set of");
   for (const Ceilings::Memory& level : ceilings.memory) {
     const auto kib = static_cast<long long>(level.working_set_bytes >> 10);
-    std::printf(" %lld%s %.0f,", kib < 1024 ? kib : kib / 1024, kib < 1024 ? "K" : "M",
+    std::printf(" %lld%s %.0f,", kib < 4096 ? kib : kib / 1024, kib < 4096 ? "K" : "M",
                 level.bytes_per_second * 1e-9);
   }
   std::printf("\n          GFLOP/s f32 %.0f, bf16 on vectors %.0f, bf16 %.0f, i8 %.0f\n",
@@ -45,7 +45,8 @@ void PrintCeilings(const Ceilings& ceilings) {
 }
 
 void PrintRow(const OpCase& op, double seconds, const Ceilings& ceilings) {
-  const double at_memory = static_cast<double>(op.bytes) / ceilings.BytesPerSecond(op.bytes);
+  const double at_memory =
+      static_cast<double>(op.bytes) / ceilings.BytesPerSecond(op.bytes - op.in_place_bytes);
   const double at_unit = static_cast<double>(op.flops) / ceilings.Flops(op.unit);
   std::printf("%-18s %-30s %-19s %10.2f %8.1f %9.1f %6.0f %% %s\n", op.op.c_str(), op.shape.c_str(),
               op.dtype.c_str(), seconds * 1e6, static_cast<double>(op.bytes) / seconds * 1e-9,

@@ -179,6 +179,7 @@ OpCase CombineCase(OpUse use, const CombineShape& s) {
           .dtype = "f32",
           .use = use,
           .bytes = 4 * count * (s.top_k + 2 + (s.shared ? 1 : 0)) + 8 * s.tokens * s.top_k,
+          .in_place_bytes = 4 * count,
           .flops = 2 * count * (s.top_k + 1),
           .tolerance = DType::kI32,
           .prepare = [s](Context&) { return std::make_unique<MoeCombineOp>(s); }};

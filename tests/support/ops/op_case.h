@@ -60,8 +60,9 @@ struct OpCase {
   std::string shape;  // "16 x 512 -> 1408"
   std::string dtype;  // of the operand that matters
   OpUse use = OpUse::kTest;
-  int64_t bytes = 0;  // operands read and results written, each once
-  int64_t flops = 0;  // a multiply-add is two, an exponential kExpFlops
+  int64_t bytes = 0;           // operands read and results written, each once
+  int64_t in_place_bytes = 0;  // counted twice in `bytes`, once as read and once as written
+  int64_t flops = 0;           // a multiply-add is two, an exponential kExpFlops
   OpUnit unit = OpUnit::kF32;
   // The row of OpTolerance (tests/support/tolerances.h) for outputs in f32; kI32: exact. Other
   // outputs have their own dtype's.

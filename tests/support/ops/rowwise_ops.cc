@@ -125,6 +125,7 @@ OpCase NormCase(OpUse use, const NormShape& s) {
           .dtype = std::string(Name(s.y)) + (s.y == DType::kBf16 && !rounds ? " late" : ""),
           .use = use,
           .bytes = count * (4 + (s.with_delta ? 8 : 0) + SizeOf(s.y)) + 4 * s.width,
+          .in_place_bytes = s.with_delta ? 4 * count : 0,
           .flops = count * (s.with_delta ? 5 : 4),
           .prepare = [s](Context&) { return std::make_unique<NormOp>(s); }};
 }
@@ -147,6 +148,7 @@ OpCase RopeCase(OpUse use, const RopeShape& s) {
           .dtype = "f32",
           .use = use,
           .bytes = 8 * count + s.tokens * (4 + 4 * s.head_dim),
+          .in_place_bytes = 4 * count,
           .flops = 3 * count,
           .prepare = [s](Context&) { return std::make_unique<RopeOp>(s); }};
 }
@@ -157,6 +159,7 @@ OpCase AddCase(OpUse use, int64_t rows, int64_t width) {
           .dtype = "f32",
           .use = use,
           .bytes = 12 * rows * width,
+          .in_place_bytes = 4 * rows * width,
           .flops = rows * width,
           .tolerance = DType::kI32,
           .prepare = [=](Context&) {
