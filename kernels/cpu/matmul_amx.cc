@@ -267,7 +267,9 @@ template <typename Kernel>
 void RunFullTiles(const MatmulOperands& operands, const MatmulBlock& block) {
   const TileScope scope(kTileRows, 2);
   PanelTail tail;
-  const int64_t group_panels = kPanelGroupBytes / operands.panel_bytes + 1;
+  // An empty product (k = 0) has panels of no bytes.
+  const int64_t group_panels =
+      operands.panel_bytes == 0 ? 1 : kPanelGroupBytes / operands.panel_bytes + 1;
   for (int64_t group = block.panel_begin; group < block.panel_end; group += group_panels) {
     const int64_t group_end =
         group + group_panels < block.panel_end ? group + group_panels : block.panel_end;

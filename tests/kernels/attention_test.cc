@@ -11,83 +11,11 @@
 
 #include "kernels/core/random.h"
 #include "kernels/cpu/attention_plan.h"
+#include "tests/support/ops/attention_ops.h"
 #include "tests/support/tolerances.h"
 
 namespace tandem {
 namespace {
-
-struct AttentionCase {
-  int64_t num_heads = 8;
-  int64_t num_kv_heads = 2;
-  int64_t head_dim = 64;
-  int64_t window = 0;
-  DType dtype = DType::kF32;
-  DType y_dtype = DType::kF32;
-
-  float scale() const { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
-  std::string Label() const {
-    return std::string(Name(dtype)) + " heads " + std::to_string(num_heads) + "/" +
-           std::to_string(num_kv_heads) + " dim " + std::to_string(head_dim) + " window " +
-           std::to_string(window);
-  }
-};
-
-// Roughly normal, the same for the same seed.
-std::vector<float> RandomFloats(int64_t count, uint64_t seed) {
-  std::vector<float> values(static_cast<size_t>(count));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const auto bits = RandomBits({.seed = seed, .position = i, .purpose = RandomPurpose::kInit});
-    double sum = -2.0;
-    for (const uint32_t word : bits) sum += word * 0x1.0p-32;
-    values[i] = static_cast<float>(sum * 1.7);
-  }
-  return values;
-}
-
-// A whole text's q, k and v: what its tokens will be at each position.
-struct Text {
-  int64_t length;
-  std::vector<float> q, k, v;
-
-  Text(const AttentionCase& c, int64_t num_tokens, uint64_t seed)
-      : length(num_tokens),
-        q(RandomFloats(num_tokens * c.num_heads * c.head_dim, 3 * seed)),
-        k(RandomFloats(num_tokens * c.num_kv_heads * c.head_dim, 3 * seed + 1)),
-        v(RandomFloats(num_tokens * c.num_kv_heads * c.head_dim, 3 * seed + 2)) {}
-};
-
-double Rounded(float value, DType dtype) {
-  return dtype == DType::kBf16 ? static_cast<float>(BFloat16(value)) : value;
-}
-
-// [num_heads, head_dim] at one position, in double precision from rounded operands.
-std::vector<double> ReferenceRow(const AttentionCase& c, const Text& text, int64_t position) {
-  std::vector<double> y(static_cast<size_t>(c.num_heads * c.head_dim));
-  const int64_t first = c.window > 0 ? std::max<int64_t>(position - c.window + 1, 0) : 0;
-  for (int64_t head = 0; head < c.num_heads; ++head) {
-    const int64_t kv_head = head / (c.num_heads / c.num_kv_heads);
-    std::vector<double> scores;
-    for (int64_t key = first; key <= position; ++key) {
-      double score = 0;
-      for (int64_t d = 0; d < c.head_dim; ++d) {
-        score += Rounded(text.q[(position * c.num_heads + head) * c.head_dim + d], c.dtype) *
-                 Rounded(text.k[(key * c.num_kv_heads + kv_head) * c.head_dim + d], c.dtype);
-      }
-      scores.push_back(score * c.scale());
-    }
-    const double best = *std::max_element(scores.begin(), scores.end());
-    double sum = 0;
-    for (double& score : scores) sum += score = std::exp(score - best);
-    for (int64_t key = first; key <= position; ++key) {
-      for (int64_t d = 0; d < c.head_dim; ++d) {
-        y[head * c.head_dim + d] +=
-            scores[key - first] / sum *
-            Rounded(text.v[(key * c.num_kv_heads + kv_head) * c.head_dim + d], c.dtype);
-      }
-    }
-  }
-  return y;
-}
 
 // Which part of which text a step computes.
 struct Chunk {
@@ -101,7 +29,7 @@ enum class Work { kWriteOnly, kWriteAndAttend };
 // A cache full of NaN and texts whose pages lie scattered in it; steps append to the outputs.
 class Serving {
  public:
-  Serving(const AttentionCase& c, std::vector<const Text*> texts, InstructionSet isa,
+  Serving(const AttentionHeads& c, std::vector<const AttentionText*> texts, InstructionSet isa,
           int num_threads, uint64_t page_seed = 0)
       : case_(c),
         texts_(std::move(texts)),
@@ -115,7 +43,7 @@ class Serving {
     std::memset(pool_.layer(0), 0xff,
                 static_cast<size_t>(pool_.num_pages() * pool_.layout().page_bytes()));
     AssignPages(page_seed);
-    for (const Text* text : texts_) {
+    for (const AttentionText* text : texts_) {
       outputs_.emplace_back(static_cast<size_t>(text->length * Width()) * SizeOf(c.y_dtype));
     }
   }
@@ -129,7 +57,7 @@ class Serving {
       to.insert(to.end(), from.begin() + begin, from.begin() + end);
     };
     for (const Chunk& chunk : chunks) {
-      const Text& text = *texts_[chunk.text];
+      const AttentionText& text = *texts_[chunk.text];
       append(q, text.q, chunk.begin * Width(), chunk.end * Width());
       append(k, text.k, chunk.begin * kv_width, chunk.end * kv_width);
       append(v, text.v, chunk.begin * kv_width, chunk.end * kv_width);
@@ -192,7 +120,7 @@ class Serving {
   int64_t Width() const { return case_.num_heads * case_.head_dim; }
   int64_t NumPages() const {
     int64_t count = 0;
-    for (const Text* text : texts_) count += (text->length + 15) / 16;
+    for (const AttentionText* text : texts_) count += (text->length + 15) / 16;
     return count;
   }
   // Seed 0: in order. Otherwise shuffled.
@@ -203,15 +131,16 @@ class Serving {
       std::swap(free[i - 1], free[RandomBits({.seed = seed, .position = i})[0] % i]);
     }
     size_t next = 0;
-    for (const Text* text : texts_) max_pages_ = std::max(max_pages_, (text->length + 15) / 16);
-    for (const Text* text : texts_) {
+    for (const AttentionText* text : texts_)
+      max_pages_ = std::max(max_pages_, (text->length + 15) / 16);
+    for (const AttentionText* text : texts_) {
       std::vector<int32_t>& table = tables_.emplace_back(static_cast<size_t>(max_pages_), -1);
       for (int64_t i = 0; i < (text->length + 15) / 16; ++i) table[i] = free[next++];
     }
   }
 
-  AttentionCase case_;
-  std::vector<const Text*> texts_;
+  AttentionHeads case_;
+  std::vector<const AttentionText*> texts_;
   ThreadPool threads_;
   Workspace workspace_;
   Context context_;
@@ -226,13 +155,13 @@ class AttentionOn : public testing::TestWithParam<std::tuple<InstructionSet, DTy
   InstructionSet isa() const { return std::get<0>(GetParam()); }
   DType dtype() const { return std::get<1>(GetParam()); }
 
-  void ExpectAgreement(const AttentionCase& c, int64_t length) {
-    const Text text(c, length, 7);
+  void ExpectAgreement(const AttentionHeads& c, int64_t length) {
+    const AttentionText text(c, length, 7);
     Serving serving(c, {&text}, isa(), 2);
     serving.Prefill(0, length);
     for (const int64_t context : {1, 2, 15, 16, 17, 63, 64, 65, 72, 511, 512, 513, 1100}) {
       if (context > length) break;
-      const std::vector<double> want = ReferenceRow(c, text, context - 1);
+      const std::vector<double> want = ReferenceAttentionRow(c, text, context - 1);
       double largest = 0, worst = 0;
       for (size_t i = 0; i < want.size(); ++i) {
         const double difference =
@@ -275,8 +204,8 @@ TEST_P(AttentionOn, RoundsItsOutputToBf16) {
 }
 
 // The promise of DESIGN section 3 for one case: every way to compute a text has the same bits.
-void ExpectSameBitsEveryWay(const AttentionCase& c, InstructionSet isa, int64_t length) {
-  const Text text(c, length, 11);
+void ExpectSameBitsEveryWay(const AttentionHeads& c, InstructionSet isa, int64_t length) {
+  const AttentionText text(c, length, 11);
   Serving whole(c, {&text}, isa, 1);
   whole.Prefill(0, length);
   const std::vector<std::byte>& want = whole.output(0);
@@ -294,7 +223,7 @@ void ExpectSameBitsEveryWay(const AttentionCase& c, InstructionSet isa, int64_t 
     EXPECT_EQ(threaded.output(0), want) << c.Label() << " threads " << num_threads;
   }
   // Beside a text that is decoded and one that is prefilled, with an idle sequence between.
-  const Text other(c, length, 12), third(c, 90, 13);
+  const AttentionText other(c, length, 12), third(c, 90, 13);
   Serving mixed(c, {&other, &text, &third}, isa, 2, ++seed);
   mixed.Step({{0, 0, length - 40}});
   for (int64_t i = 0, step = 0; i < length; i += 37, ++step) {
@@ -326,8 +255,8 @@ TEST_P(AttentionOn, GivesTheSameBitsInAWindow) {
 
 // One long sequence on one kv head: its segments are shared between threads.
 TEST_P(AttentionOn, GivesTheSameBitsWhenThreadsShareASequence) {
-  const AttentionCase c{.num_heads = 4, .num_kv_heads = 1, .head_dim = 64, .dtype = dtype()};
-  const Text text(c, 4000, 21);
+  const AttentionHeads c{.num_heads = 4, .num_kv_heads = 1, .head_dim = 64, .dtype = dtype()};
+  const AttentionText text(c, 4000, 21);
   std::vector<std::vector<std::byte>> outputs;
   for (const int num_threads : {1, 2, 3, 5}) {
     Serving serving(c, {&text}, isa(), num_threads);
@@ -348,8 +277,8 @@ INSTANTIATE_TEST_SUITE_P(Machine, AttentionOn,
                          });
 
 TEST(Attention, AllocatesNothingInASteadyState) {
-  const AttentionCase c{};
-  const Text text(c, 600, 31);
+  const AttentionHeads c{};
+  const AttentionText text(c, 600, 31);
   Serving serving(c, {&text}, BestInstructionSet(), 2);
   serving.Step({{0, 0, 500}});
   const int64_t held = serving.workspace().size_bytes();

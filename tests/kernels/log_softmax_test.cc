@@ -5,6 +5,7 @@
 
 #include "kernels/sampling.h"
 #include "tests/kernels/row_ops.h"
+#include "tests/support/ops/sampling_ops.h"
 
 namespace tandem {
 namespace {
@@ -18,14 +19,6 @@ std::vector<RowStatistics> Statistics(Context& context, ConstTensorView logits,
   return out;
 }
 
-double LogSumExp(const float* row, int64_t count, double temperature) {
-  const auto max = static_cast<double>(*std::max_element(row, row + count)) / temperature;
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i)
-    sum += std::exp(static_cast<double>(row[i]) / temperature - max);
-  return max + std::log(sum);
-}
-
 TEST(LogSoftmaxStatistics, AgreeWithDoublePrecision) {
   for (const int64_t vocab : {1, 2, 15, 16, 17, 1000, 6400, 151936}) {
     for (const float scale : {0.01f, 1.0f, 8.0f}) {
@@ -35,7 +28,8 @@ TEST(LogSoftmaxStatistics, AgreeWithDoublePrecision) {
         const auto got = Statistics(context, logits, temperature);
         for (int64_t row = 0; row < 2; ++row) {
           const float* values = logits.view().data<float>() + row * vocab;
-          const double want = LogSumExp(values, vocab, static_cast<double>(temperature));
+          const double want =
+              LogSumExp({values, static_cast<size_t>(vocab)}, static_cast<double>(temperature));
           for (const int64_t id : {int64_t{0}, vocab / 2, vocab - 1}) {
             const double log_prob =
                 static_cast<double>(values[id]) / static_cast<double>(temperature) - want;
@@ -76,7 +70,7 @@ TEST(LogSoftmaxStatistics, AllowMinusInfinity) {
   const RowStatistics got = Statistics(context, logits)[0];
   EXPECT_TRUE(got.finite);
   EXPECT_EQ(got.LogProb(values[0]), -kInfinity);
-  EXPECT_NEAR(got.LogProb(values[1]), static_cast<double>(values[1]) - LogSumExp(values, 100, 1),
+  EXPECT_NEAR(got.LogProb(values[1]), static_cast<double>(values[1]) - LogSumExp({values, 100}, 1),
               1e-5);
 }
 

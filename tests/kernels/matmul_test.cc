@@ -11,84 +11,11 @@
 #include <vector>
 
 #include "kernels/moe.h"
-#include "kernels/quantize.h"
-#include "tests/kernels/matmul_fixture.h"
-#include "tests/support/tolerances.h"
+#include "tests/support/ops/matmul_ops.h"
+#include "tests/support/ops/operands.h"
 
 namespace tandem {
 namespace {
-
-constexpr DType kWeightTypes[] = {DType::kF32, DType::kF16, DType::kBf16, DType::kI8};
-
-// x in the form that weights of `dtype` want.
-struct Input {
-  Tensor x;
-  Tensor scales;  // i8 only
-  ConstTensorView scales_view() const {
-    return x.dtype() == DType::kI8 ? ConstTensorView(scales) : ConstTensorView();
-  }
-};
-
-Input MakeInput(Context& context, ConstTensorView x, DType weights) {
-  Input input;
-  if (weights == DType::kI8) {
-    input.x = Tensor(DType::kI8, x.shape());
-    input.scales = Tensor(DType::kF32, {x.dim(0)});
-    QuantizeRows(context, {.x = x, .y = input.x, .scales = input.scales});
-    return input;
-  }
-  input.x = Tensor(weights == DType::kBf16 ? DType::kBf16 : DType::kF32, x.shape());
-  Convert(context, {.x = x, .y = input.x});
-  return input;
-}
-
-double InputAt(const Input& input, int64_t row, int64_t column) {
-  const int64_t i = row * input.x.shape()[1] + column;
-  switch (input.x.dtype()) {
-    case DType::kI8:
-      return static_cast<double>(input.x.data<int8_t>()[i]) *
-             static_cast<double>(input.scales.data<float>()[row]);
-    case DType::kBf16:
-      return static_cast<double>(static_cast<float>(input.x.data<BFloat16>()[i]));
-    default:
-      return static_cast<double>(input.x.data<float>()[i]);
-  }
-}
-
-// [tokens, n] in double, from the rounded operands.
-std::vector<double> ReferenceProduct(const Input& input, const PackedMatrix& w) {
-  Tensor unpacked(DType::kF32, {w.n(), w.k()});
-  UnpackRows(w, 0, unpacked);
-  const int64_t tokens = input.x.shape()[0];
-  std::vector<double> x(static_cast<size_t>(w.k()));
-  std::vector<double> y;
-  for (int64_t t = 0; t < tokens; ++t) {
-    for (int64_t i = 0; i < w.k(); ++i) x[static_cast<size_t>(i)] = InputAt(input, t, i);
-    for (int64_t column = 0; column < w.n(); ++column) {
-      const float* row = unpacked.data<float>() + column * w.k();
-      double sum = 0;
-      for (int64_t i = 0; i < w.k(); ++i) {
-        sum += x[static_cast<size_t>(i)] * static_cast<double>(row[i]);
-      }
-      y.push_back(sum);
-    }
-  }
-  return y;
-}
-
-// `got` holds the first rows of `want`, whose largest element is the scale of errors. Products of
-// bf16 or i8 numbers are exact in f32, so only f32 sums round, whatever the weights.
-void ExpectClose(const Tensor& got, const std::vector<double>& want, const std::string& where) {
-  double largest = 0;
-  for (double value : want) largest = std::max(largest, std::abs(value));
-  double error = 0;
-  for (int64_t i = 0; i < got.shape().num_elements(); ++i) {
-    const double difference =
-        static_cast<double>(got.data<float>()[i]) - want[static_cast<size_t>(i)];
-    error = std::max(error, std::abs(difference));
-  }
-  EXPECT_LE(error, OpTolerance(DType::kF32) * largest) << where;
-}
 
 bool SameBits(const float* a, const float* b, int64_t count) {
   return count == 0 || std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
@@ -99,17 +26,17 @@ std::string Where(InstructionSet isa, DType dtype, int64_t tokens, int64_t n, in
          std::to_string(tokens) + " n " + std::to_string(n) + " k " + std::to_string(k);
 }
 
-Tensor Multiply(Context& context, const Input& input, const PackedMatrix& w) {
+Tensor Multiply(Context& context, const MatmulOperand& input, const PackedMatrix& w) {
   Tensor y(DType::kF32, {input.x.shape()[0], w.n()});
   Matmul(context, {.x = input.x, .x_scales = input.scales_view(), .w = w, .y = y});
   return y;
 }
 
 // Rows [first, first + count) of an input, as an input of their own.
-Input RowsOf(const Input& input, int64_t first, int64_t count) {
+MatmulOperand RowsOf(const MatmulOperand& input, int64_t first, int64_t count) {
   const int64_t k = input.x.shape()[1];
   const int64_t size = SizeOf(input.x.dtype());
-  Input rows;
+  MatmulOperand rows;
   rows.x = Tensor(input.x.dtype(), {count, k});
   std::copy_n(input.x.view().bytes() + first * k * size, count * k * size, rows.x.view().bytes());
   if (input.x.dtype() == DType::kI8) {
@@ -121,56 +48,14 @@ Input RowsOf(const Input& input, int64_t first, int64_t count) {
   return rows;
 }
 
-TEST(Matmul, AgreesWithDoubleOnOddShapes) {
-  for (DType dtype : kWeightTypes) {
-    for (int64_t k : {1, 2, 3, 7, 64, 172, 513}) {
-      for (int64_t n : {1, 8, 64, 65, 172, 200}) {
-        Machine preparing;
-        const PackedMatrix packed = PackMatrix(preparing.context, RandomTensor({n, k}, 1), dtype);
-        const Input input = MakeInput(preparing.context, RandomTensor({64, k}, 2), dtype);
-        const std::vector<double> want = ReferenceProduct(input, packed);
-        for (InstructionSet isa : UsableInstructionSets()) {
-          Machine machine(isa, 2);
-          for (int64_t tokens : {0, 1, 2, 3, 5, 7, 16, 17, 33, 64}) {
-            const Tensor y = Multiply(machine.context, RowsOf(input, 0, tokens), packed);
-            ExpectClose(y, want, Where(isa, dtype, tokens, n, k));
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST(Matmul, AcceptsNoTokensAndNoInputs) {
-  for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    Context& context = machine.context;
-    for (DType dtype : kWeightTypes) {
-      const PackedMatrix packed = PackMatrix(context, RandomTensor({65, 7}, 1), dtype);
-      const Input none = MakeInput(context, RandomTensor({0, 7}, 2), dtype);
-      EXPECT_EQ(Multiply(context, none, packed).shape().num_elements(), 0);
-
-      const PackedMatrix no_inputs = AllocateMatrix(dtype, 65, 0);
-      const Input empty = MakeInput(context, Tensor(DType::kF32, {3, 0}), dtype);
-      const Tensor bias = RandomTensor({65}, 3);
-      Tensor y(DType::kF32, {3, 65});
-      Matmul(context,
-             {.x = empty.x, .x_scales = empty.scales_view(), .w = no_inputs, .bias = bias, .y = y});
-      for (int64_t row = 0; row < 3; ++row) {
-        EXPECT_TRUE(SameBits(y.data<float>() + row * 65, bias.data<float>(), 65)) << Name(dtype);
-      }
-    }
-  }
-}
-
 TEST(Matmul, RowAloneEqualsRowInAnyBatchBitwise) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    Context& context = machine.context;
+    OpContext machine(isa, 2);
+    Context& context = machine.context();
     for (DType dtype : kWeightTypes) {
       for (const auto& [n, k] : {std::tuple<int64_t, int64_t>{200, 172}, {65, 513}, {512, 256}}) {
         const PackedMatrix packed = PackMatrix(context, RandomTensor({n, k}, 1), dtype);
-        const Input all = MakeInput(context, RandomTensor({97, k}, 2), dtype);
+        const MatmulOperand all = MakeMatmulOperand(context, RandomTensor({97, k}, 2), dtype);
         std::vector<Tensor> alone;
         for (int64_t row = 0; row < 97; ++row) {
           alone.push_back(Multiply(context, RowsOf(all, row, 1), packed));
@@ -192,13 +77,13 @@ TEST(Matmul, RowAloneEqualsRowInAnyBatchBitwise) {
 
 TEST(Matmul, ColumnsDoNotDependOnTheirNeighboursBitwise) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
-    Context& context = machine.context;
+    OpContext machine(isa);
+    Context& context = machine.context();
     for (DType dtype : kWeightTypes) {
       const Tensor w = RandomTensor({200, 172}, 1);
       const PackedMatrix whole = PackMatrix(context, w, dtype);
       const PackedMatrix part = PackMatrix(context, w.view().Rows(70, 50), dtype);
-      const Input input = MakeInput(context, RandomTensor({19, 172}, 2), dtype);
+      const MatmulOperand input = MakeMatmulOperand(context, RandomTensor({19, 172}, 2), dtype);
       const Tensor of_whole = Multiply(context, input, whole);
       const Tensor of_part = Multiply(context, input, part);
       for (int64_t row = 0; row < 19; ++row) {
@@ -210,37 +95,16 @@ TEST(Matmul, ColumnsDoNotDependOnTheirNeighboursBitwise) {
   }
 }
 
-TEST(Matmul, AnyNumberOfThreadsGivesTheSameBits) {
-  for (InstructionSet isa : UsableInstructionSets()) {
-    for (DType dtype : kWeightTypes) {
-      for (int64_t tokens : {1, 7, 33, 130}) {
-        for (int64_t n : {65, 640}) {
-          std::vector<Tensor> results;
-          for (int num_threads : {1, 2, 3, 6}) {
-            Machine machine(isa, num_threads);
-            Context& context = machine.context;
-            const PackedMatrix packed = PackMatrix(context, RandomTensor({n, 172}, 1), dtype);
-            const Input input = MakeInput(context, RandomTensor({tokens, 172}, 2), dtype);
-            results.push_back(Multiply(context, input, packed));
-            EXPECT_TRUE(
-                SameBits(results.front().data<float>(), results.back().data<float>(), tokens * n))
-                << Where(isa, dtype, tokens, n, 172) << " threads " << num_threads;
-          }
-        }
-      }
-    }
-  }
-}
-
 TEST(Matmul, AddsBiasThenTheOldValue) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    Context& context = machine.context;
+    OpContext machine(isa, 2);
+    Context& context = machine.context();
     for (DType dtype : kWeightTypes) {
       for (int64_t tokens : {1, 9, 40}) {
         constexpr int64_t kN = 172;
         const PackedMatrix packed = PackMatrix(context, RandomTensor({kN, 96}, 1), dtype);
-        const Input input = MakeInput(context, RandomTensor({tokens, 96}, 2), dtype);
+        const MatmulOperand input =
+            MakeMatmulOperand(context, RandomTensor({tokens, 96}, 2), dtype);
         const Tensor bias = RandomTensor({kN}, 3);
         const Tensor product = Multiply(context, input, packed);
 
@@ -268,25 +132,6 @@ TEST(Matmul, AddsBiasThenTheOldValue) {
   }
 }
 
-TEST(Matmul, IntegersGiveTheSameBitsOnEveryInstructionSet) {
-  for (int64_t k : {1, 63, 172, 512}) {
-    for (int64_t tokens : {1, 6, 37}) {
-      Machine portable(InstructionSet::kPortable);
-      Context& reference = portable.context;
-      const PackedMatrix packed = PackMatrix(reference, RandomTensor({200, k}, 1), DType::kI8);
-      const Input input = MakeInput(reference, RandomTensor({tokens, k}, 2), DType::kI8);
-      const Tensor want = Multiply(reference, input, packed);
-      for (InstructionSet isa : UsableInstructionSets()) {
-        Machine machine(isa, 2);
-        Context& context = machine.context;
-        const Tensor got = Multiply(context, input, packed);
-        EXPECT_TRUE(SameBits(want.data<float>(), got.data<float>(), tokens * 200))
-            << Where(isa, DType::kI8, tokens, 200, k);
-      }
-    }
-  }
-}
-
 TEST(Matmul, IntegersOfLargestMagnitudeDoNotSaturate) {
   constexpr int64_t kK = 2048;
   Tensor w(DType::kF32, {65, kK});
@@ -294,10 +139,10 @@ TEST(Matmul, IntegersOfLargestMagnitudeDoNotSaturate) {
   for (int64_t i = 0; i < 65 * kK; ++i) w.data<float>()[i] = i / kK % 2 == 0 ? 1.0f : -1.0f;
   for (int64_t i = 0; i < 5 * kK; ++i) x.data<float>()[i] = i / kK % 2 == 0 ? -127.0f : 127.0f;
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
-    Context& context = machine.context;
+    OpContext machine(isa);
+    Context& context = machine.context();
     const PackedMatrix packed = PackMatrix(context, w, DType::kI8);
-    const Input input = MakeInput(context, x, DType::kI8);
+    const MatmulOperand input = MakeMatmulOperand(context, x, DType::kI8);
     const Tensor y = Multiply(context, input, packed);
     const float scale = 1.0f / 127.0f;
     for (int64_t t = 0; t < 5; ++t) {
@@ -311,19 +156,19 @@ TEST(Matmul, IntegersOfLargestMagnitudeDoNotSaturate) {
 
 TEST(Matmul, NaNInOneRowDoesNotReachAnother) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    Context& context = machine.context;
+    OpContext machine(isa, 2);
+    Context& context = machine.context();
     for (DType dtype : kWeightTypes) {
       for (int64_t k : {3, 65, 172}) {
         const PackedMatrix packed = PackMatrix(context, RandomTensor({130, k}, 1), dtype);
         for (int64_t tokens : {2, 6, 18, 40}) {
           Tensor x = RandomTensor({tokens, k}, 2);
-          const Tensor clean = Multiply(context, MakeInput(context, x, dtype), packed);
+          const Tensor clean = Multiply(context, MakeMatmulOperand(context, x, dtype), packed);
           const int64_t bad = tokens / 2;
           for (int64_t i = 0; i < k; ++i) {
             x.data<float>()[bad * k + i] = std::numeric_limits<float>::quiet_NaN();
           }
-          const Tensor y = Multiply(context, MakeInput(context, x, dtype), packed);
+          const Tensor y = Multiply(context, MakeMatmulOperand(context, x, dtype), packed);
           for (int64_t row = 0; row < tokens; ++row) {
             const float* got = y.data<float>() + row * 130;
             if (row != bad) {
@@ -340,8 +185,8 @@ TEST(Matmul, NaNInOneRowDoesNotReachAnother) {
 
 TEST(Matmul, NaNInOneWeightRowStaysInItsColumn) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
-    Context& context = machine.context;
+    OpContext machine(isa);
+    Context& context = machine.context();
     for (DType dtype : kWeightTypes) {
       for (int64_t k : {3, 65, 172}) {
         Tensor w = RandomTensor({130, k}, 1);
@@ -350,7 +195,8 @@ TEST(Matmul, NaNInOneWeightRowStaysInItsColumn) {
         }
         const PackedMatrix packed = PackMatrix(context, w, dtype);
         for (int64_t tokens : {1, 20}) {
-          const Input input = MakeInput(context, RandomTensor({tokens, k}, 2), dtype);
+          const MatmulOperand input =
+              MakeMatmulOperand(context, RandomTensor({tokens, k}, 2), dtype);
           const Tensor y = Multiply(context, input, packed);
           for (int64_t i = 0; i < tokens * 130; ++i) {
             ASSERT_EQ(std::isnan(y.data<float>()[i]), i % 130 == 64)
@@ -362,32 +208,9 @@ TEST(Matmul, NaNInOneWeightRowStaysInItsColumn) {
   }
 }
 
-TEST(Matmul, WritesNothingBesideItsOutput) {
-  constexpr float kSentinel = 12345.0f;
-  for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    Context& context = machine.context;
-    for (DType dtype : kWeightTypes) {
-      const PackedMatrix packed = PackMatrix(context, RandomTensor({77, 40}, 1), dtype);
-      for (int64_t tokens : {1, 6, 21, 50}) {
-        const Input input = MakeInput(context, RandomTensor({tokens, 40}, 2), dtype);
-        std::vector<float> memory(static_cast<size_t>(tokens * 77 + 128), kSentinel);
-        Matmul(context, {.x = input.x,
-                         .x_scales = input.scales_view(),
-                         .w = packed,
-                         .y = TensorView(memory.data() + 64, {tokens, 77})});
-        for (size_t i = 0; i < 64; ++i) {
-          ASSERT_EQ(memory[i], kSentinel) << Where(isa, dtype, tokens, 77, 40);
-          ASSERT_EQ(memory[memory.size() - 1 - i], kSentinel);
-        }
-      }
-    }
-  }
-}
-
 TEST(Matmul, RefusesOperandsThatDoNotFit) {
-  Machine machine(BestInstructionSet());
-  Context& context = machine.context;
+  OpContext machine(BestInstructionSet());
+  Context& context = machine.context();
   const PackedMatrix w = PackMatrix(context, RandomTensor({8, 4}, 1), DType::kF32);
   Tensor y(DType::kF32, {2, 8});
   const Tensor wrong_k(DType::kF32, {2, 5});
@@ -408,14 +231,14 @@ TEST(MatmulGrouped, EqualsMatmulOfEachGroupBitwise) {
   constexpr int64_t kRows = 57;
   for (InstructionSet isa : UsableInstructionSets()) {
     for (int num_threads : {1, 2, 3}) {
-      Machine machine(isa, num_threads);
-      Context& context = machine.context;
+      OpContext machine(isa, num_threads);
+      Context& context = machine.context();
       for (DType dtype : kWeightTypes) {
         std::vector<PackedMatrix> experts;
         for (uint64_t seed = 0; seed < 5; ++seed) {
           experts.push_back(PackMatrix(context, RandomTensor({kN, kK}, seed), dtype));
         }
-        const Input input = MakeInput(context, RandomTensor({kRows, kK}, 9), dtype);
+        const MatmulOperand input = MakeMatmulOperand(context, RandomTensor({kRows, kK}, 9), dtype);
         Tensor y(DType::kF32, {kRows, kN});
         MatmulGrouped(context, {.x = input.x,
                                 .x_scales = input.scales_view(),
@@ -436,8 +259,8 @@ TEST(MatmulGrouped, EqualsMatmulOfEachGroupBitwise) {
 }
 
 TEST(MatmulGrouped, RefusesOffsetsThatDoNotCoverTheRows) {
-  Machine machine(BestInstructionSet());
-  Context& context = machine.context;
+  OpContext machine(BestInstructionSet());
+  Context& context = machine.context();
   std::vector<PackedMatrix> experts;
   experts.push_back(PackMatrix(context, RandomTensor({8, 4}, 1), DType::kF32));
   experts.push_back(PackMatrix(context, RandomTensor({8, 4}, 2), DType::kF32));

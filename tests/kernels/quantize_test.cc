@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/kernels/matmul_fixture.h"
+#include "tests/support/ops/operands.h"
 
 namespace tandem {
 namespace {
@@ -32,47 +32,26 @@ std::vector<float> RandomFloats(int64_t count, uint64_t seed) {
   return {values.data<float>(), values.data<float>() + count};
 }
 
-TEST(QuantizeRows, RoundsHalfToEvenByTheRowsLargestMagnitude) {
-  for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    for (int64_t width : {1, 2, 15, 16, 17, 172, 2048}) {
-      const std::vector<float> x = RandomFloats(40 * width, 3);
-      const Quantised got = Quantize(machine.context, x, 40, width);
-      for (int64_t row = 0; row < 40; ++row) {
-        float largest = 0;
-        for (int64_t i = 0; i < width; ++i) {
-          largest = std::max(largest, std::abs(x[static_cast<size_t>(row * width + i)]));
-        }
-        ASSERT_EQ(got.scales[static_cast<size_t>(row)], largest / 127.0f);
-        for (int64_t i = row * width; i < (row + 1) * width; ++i) {
-          const float want = std::nearbyint(x[static_cast<size_t>(i)] * (127.0f / largest));
-          ASSERT_EQ(static_cast<float>(got.y[static_cast<size_t>(i)]), want) << Name(isa);
-        }
-      }
-    }
-  }
-}
-
 TEST(QuantizeRows, TiesGoToTheEvenInteger) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
+    OpContext machine(isa);
     const std::vector<float> x{127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f};
-    const Quantised got = Quantize(machine.context, x, 1, 7);
+    const Quantised got = Quantize(machine.context(), x, 1, 7);
     EXPECT_EQ(got.y, (std::vector<int8_t>{127, 0, 2, 2, 0, -2, -2})) << Name(isa);
   }
 }
 
 TEST(QuantizeRows, NonFiniteRowsGetScaleNaNAndOthersAreUntouched) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
+    OpContext machine(isa);
     const float bad[] = {std::numeric_limits<float>::quiet_NaN(),
                          -std::numeric_limits<float>::infinity()};
     for (float value : bad) {
       for (size_t at : {0, 16, 36}) {
         std::vector<float> x = RandomFloats(3 * 37, 3);
-        const Quantised clean = Quantize(machine.context, x, 3, 37);
+        const Quantised clean = Quantize(machine.context(), x, 3, 37);
         x[37 + at] = value;
-        const Quantised got = Quantize(machine.context, x, 3, 37);
+        const Quantised got = Quantize(machine.context(), x, 3, 37);
         EXPECT_TRUE(std::isnan(got.scales[1])) << Name(isa);
         EXPECT_EQ(got.scales[0], clean.scales[0]);
         EXPECT_EQ(got.scales[2], clean.scales[2]);
@@ -85,9 +64,9 @@ TEST(QuantizeRows, NonFiniteRowsGetScaleNaNAndOthersAreUntouched) {
 
 TEST(QuantizeRows, ZeroAndVanishingRowsGetScaleZero) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
+    OpContext machine(isa);
     const std::vector<float> x{0.0f, -0.0f, 0.0f, 1e-38f, -1e-37f, 1e-40f, 2e-36f, 1.5e-36f, 0.0f};
-    const Quantised got = Quantize(machine.context, x, 3, 3);
+    const Quantised got = Quantize(machine.context(), x, 3, 3);
     EXPECT_EQ(got.scales[0], 0.0f);
     EXPECT_EQ(got.scales[1], 0.0f);
     EXPECT_GT(got.scales[2], 0.0f);
@@ -97,9 +76,9 @@ TEST(QuantizeRows, ZeroAndVanishingRowsGetScaleZero) {
 
 TEST(QuantizeRows, LargestFloatsDoNotOverflow) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
+    OpContext machine(isa);
     const float top = std::numeric_limits<float>::max();
-    const Quantised got = Quantize(machine.context, {top, -top, top / 2}, 1, 3);
+    const Quantised got = Quantize(machine.context(), {top, -top, top / 2}, 1, 3);
     EXPECT_EQ(got.y, (std::vector<int8_t>{127, -127, 64})) << Name(isa);
   }
 }
@@ -126,9 +105,9 @@ void ExpectRoundTrip(Context& context) {
 
 TEST(Convert, WidensEveryHalfAndComesBack) {
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa, 2);
-    ExpectRoundTrip<BFloat16>(machine.context);
-    ExpectRoundTrip<Float16>(machine.context);
+    OpContext machine(isa, 2);
+    ExpectRoundTrip<BFloat16>(machine.context());
+    ExpectRoundTrip<Float16>(machine.context());
   }
 }
 
@@ -146,12 +125,12 @@ TEST(Convert, NarrowsToNearestEvenWithTails) {
   }
   const Shape shape{static_cast<int64_t>(x.size())};
   for (InstructionSet isa : UsableInstructionSets()) {
-    Machine machine(isa);
+    OpContext machine(isa);
     std::vector<Float16> half(x.size());
     std::vector<BFloat16> brain(x.size());
-    Convert(machine.context,
+    Convert(machine.context(),
             {.x = ConstTensorView(x.data(), shape), .y = TensorView(half.data(), shape)});
-    Convert(machine.context,
+    Convert(machine.context(),
             {.x = ConstTensorView(x.data(), shape), .y = TensorView(brain.data(), shape)});
     for (size_t i = 0; i < x.size(); ++i) {
       ASSERT_EQ(half[i].bits, Float16(x[i]).bits) << Name(isa) << " " << x[i];
@@ -161,10 +140,10 @@ TEST(Convert, NarrowsToNearestEvenWithTails) {
 }
 
 TEST(Convert, RefusesDifferentShapes) {
-  Machine machine(BestInstructionSet());
+  OpContext machine(BestInstructionSet());
   const Tensor x(DType::kF32, {2, 3});
   Tensor y(DType::kBf16, {3, 2});
-  EXPECT_THROW(Convert(machine.context, {.x = x, .y = y}), InternalError);
+  EXPECT_THROW(Convert(machine.context(), {.x = x, .y = y}), InternalError);
 }
 
 }  // namespace

@@ -203,53 +203,6 @@ TEST(RopeTable, RefusesMoreThanItsPositions) {
   EXPECT_THROW(table.Reserve(301), InternalError);
 }
 
-std::vector<int32_t> SomePositions(int64_t count) {
-  std::vector<int32_t> positions;
-  for (int64_t i = 0; i < count; ++i) positions.push_back(static_cast<int32_t>(i * 37 % 301));
-  return positions;
-}
-
-TEST(Rope, AgreesWithDoublePrecision) {
-  for (const int64_t head_dim : {2, 8, 32, 64, 66, 96}) {
-    for (const int64_t tokens : {0, 1, 7}) {
-      RopeTable table({.head_dim = head_dim, .max_positions = 512});
-      table.Reserve(512);
-      constexpr int64_t kHeads = 3;
-      const Tensor before = NormalTensor({tokens, kHeads, head_dim}, 11);
-      const Tensor positions = Integers(SomePositions(tokens), {tokens});
-      Tensor x = before.Clone();
-      OpContext context;
-      Rope(context, {.positions = positions, .table = table, .x = x});
-      const std::vector<double> in = ToDoubles(before), rows = ToDoubles(table.rows());
-      std::vector<double> want(in.size());
-      for (int64_t t = 0; t < tokens * kHeads; ++t) {
-        const double* cosines = rows.data() + positions.data<int32_t>()[t / kHeads] * head_dim;
-        for (int64_t i = 0; i < head_dim / 2; ++i) {
-          const double c = cosines[i], s = cosines[i + head_dim / 2];
-          const auto a = static_cast<size_t>(t * head_dim + i);
-          const auto b = static_cast<size_t>(t * head_dim + i + head_dim / 2);
-          want[a] = in[a] * c - in[b] * s;
-          want[b] = in[b] * c + in[a] * s;
-        }
-      }
-      ExpectClose(x, want, DescribeValues(head_dim, tokens));
-    }
-  }
-}
-
-TEST(Rope, IsTheSameBitsOnEveryInstructionSetAndThreadCount) {
-  for (const int64_t head_dim : {8, 64}) {
-    RopeTable table({.head_dim = head_dim, .max_positions = 512});
-    table.Reserve(512);
-    const Tensor positions = Integers(SomePositions(500), {500});
-    SameEverywhere([&](Context& context) {
-      Tensor x = NormalTensor({500, 5, head_dim}, 12);
-      Rope(context, {.positions = positions, .table = table, .x = x});
-      return x;
-    });
-  }
-}
-
 TEST(Rope, KeepsRelativeAngles) {
   // The product of a rotated pair depends on the distance of the positions alone.
   RopeTable table({.head_dim = 64, .max_positions = 512});

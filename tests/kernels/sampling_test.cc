@@ -1,7 +1,7 @@
 #include "kernels/sampling.h"
 
 #include "tests/kernels/row_ops.h"
-#include "tests/kernels/sampling_reference.h"
+#include "tests/support/ops/sampling_reference.h"
 
 namespace tandem {
 namespace {

@@ -1,0 +1,205 @@
+#include "tests/support/ops/matmul_ops.h"
+
+#include <numeric>
+
+#include "kernels/moe.h"
+#include "kernels/quantize.h"
+#include "tests/support/ops/op_cases.h"
+#include "tests/support/ops/operands.h"
+
+namespace tandem {
+
+MatmulOperand MakeMatmulOperand(Context& context, ConstTensorView x, DType weights) {
+  MatmulOperand operand;
+  if (weights == DType::kI8) {
+    operand.x = Tensor(DType::kI8, x.shape());
+    operand.scales = Tensor(DType::kF32, {x.dim(0)});
+    QuantizeRows(context, {.x = x, .y = operand.x, .scales = operand.scales});
+    return operand;
+  }
+  operand.x = Tensor(weights == DType::kBf16 ? DType::kBf16 : DType::kF32, x.shape());
+  Convert(context, {.x = x, .y = operand.x});
+  return operand;
+}
+
+std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales,
+                                     const PackedMatrix& w) {
+  Tensor unpacked(DType::kF32, {w.n(), w.k()});
+  UnpackRows(w, 0, unpacked);
+  std::vector<double> y;
+  for (int64_t t = 0; t < x.dim(0); ++t) {
+    std::vector<double> row = ToDoubles(x.Rows(t, 1));
+    if (x.dtype() == DType::kI8) {
+      for (double& value : row) value *= static_cast<double>(x_scales.data<float>()[t]);
+    }
+    for (int64_t column = 0; column < w.n(); ++column) {
+      const float* weights = unpacked.data<float>() + column * w.k();
+      double sum = 0;
+      for (size_t i = 0; i < row.size(); ++i) sum += row[i] * static_cast<double>(weights[i]);
+      y.push_back(sum);
+    }
+  }
+  return y;
+}
+
+MatmulOp::MatmulOp(Context& context, const MatmulShape& given) : shape(given) {
+  w = PackMatrix(context, RandomTensor({shape.n, shape.k}, 1), shape.weights);
+  const MatmulOperand operand =
+      MakeMatmulOperand(context, RandomTensor({shape.tokens, shape.k}, 2), shape.weights);
+  x = tensors_.Input(operand.x);
+  if (shape.weights == DType::kI8) x_scales = tensors_.Input(operand.scales);
+  if (shape.with_bias) bias = tensors_.Input(RandomTensor({shape.n}, 3));
+  y = shape.output == MatmulOutput::kAdd ? tensors_.InOut(RandomTensor({shape.tokens, shape.n}, 4))
+                                         : tensors_.Output(DType::kF32, {shape.tokens, shape.n});
+}
+
+void MatmulOp::Run(Context& context) {
+  Matmul(context,
+         {.x = x, .x_scales = x_scales, .w = w, .bias = bias, .y = y, .output = shape.output});
+}
+
+std::vector<std::vector<double>> MatmulOp::Reference() const {
+  std::vector<double> want = ReferenceProduct(x, x_scales, w);
+  for (size_t i = 0; i < want.size(); ++i) {
+    const auto column = static_cast<int64_t>(i) % shape.n;
+    if (shape.with_bias) want[i] += ElementAsDouble(bias, column);
+    if (shape.output == MatmulOutput::kAdd) want[i] += ElementAsDouble(y, static_cast<int64_t>(i));
+  }
+  return {want};
+}
+
+namespace {
+
+struct GroupedShape {
+  std::vector<int32_t> rows;  // of each group
+  int64_t k;
+  int64_t n;
+  DType weights;
+};
+
+class MatmulGroupedOp : public OpRun {
+ public:
+  MatmulGroupedOp(Context& context, const GroupedShape& shape) {
+    std::vector<int32_t> offsets = {0};
+    for (const int32_t rows : shape.rows) {
+      const auto seed = static_cast<uint64_t>(100 + offsets.size());
+      w_.push_back(PackMatrix(context, RandomTensor({shape.n, shape.k}, seed), shape.weights));
+      offsets.push_back(offsets.back() + rows);
+    }
+    const int64_t num_rows = offsets.back();
+    const MatmulOperand operand =
+        MakeMatmulOperand(context, RandomTensor({num_rows, shape.k}, 2), shape.weights);
+    x_ = tensors_.Input(operand.x);
+    if (shape.weights == DType::kI8) x_scales_ = tensors_.Input(operand.scales);
+    offsets_ = tensors_.Input(Integers(offsets, {static_cast<int64_t>(offsets.size())}));
+    y_ = tensors_.Output(DType::kF32, {num_rows, shape.n});
+  }
+
+  void Run(Context& context) override {
+    MatmulGrouped(context, {.x = x_, .x_scales = x_scales_, .offsets = offsets_, .w = w_, .y = y_});
+  }
+
+  std::vector<std::vector<double>> Reference() const override {
+    std::vector<double> want;
+    const int32_t* offsets = offsets_.data<int32_t>();
+    for (size_t group = 0; group < w_.size(); ++group) {
+      const int64_t first = offsets[group], count = offsets[group + 1] - first;
+      const ConstTensorView scales = x_scales_.empty() ? x_scales_ : x_scales_.Rows(first, count);
+      const std::vector<double> rows = ReferenceProduct(x_.Rows(first, count), scales, w_[group]);
+      want.insert(want.end(), rows.begin(), rows.end());
+    }
+    return {want};
+  }
+
+ private:
+  std::vector<PackedMatrix> w_;
+  ConstTensorView x_, x_scales_, offsets_;
+  TensorView y_;
+};
+
+OpUnit UnitOf(DType weights) {
+  if (weights == DType::kI8) return OpUnit::kI8;
+  return weights == DType::kBf16 ? OpUnit::kBf16 : OpUnit::kF32;
+}
+
+int64_t InputBytes(int64_t tokens, int64_t k, DType weights) {
+  if (weights == DType::kI8) return tokens * (k + 4);
+  return tokens * k * (weights == DType::kBf16 ? 2 : 4);
+}
+
+int64_t WeightBytes(int64_t k, int64_t n, DType weights) {
+  return k * n * SizeOf(weights) + (weights == DType::kI8 ? 8 * n : 0);
+}
+
+OpCase MatmulCase(OpUse use, const MatmulShape& s) {
+  return {.op = "matmul",
+          .shape = Times({s.tokens, s.k}) + " -> " + std::to_string(s.n),
+          .dtype = std::string(Name(s.weights)),
+          .use = use,
+          .bytes = InputBytes(s.tokens, s.k, s.weights) + WeightBytes(s.k, s.n, s.weights) +
+                   s.tokens * s.n * 4,
+          .flops = 2 * s.tokens * s.k * s.n,
+          .unit = UnitOf(s.weights),
+          .bits = s.weights == DType::kI8 ? OpBits::kOfOp : OpBits::kOfInstructionSet,
+          .prepare = [s](Context& context) { return std::make_unique<MatmulOp>(context, s); }};
+}
+
+OpCase GroupedCase(OpUse use, const GroupedShape& s) {
+  const int64_t rows = std::accumulate(s.rows.begin(), s.rows.end(), int64_t{0});
+  int64_t weight_bytes = 0;
+  for (const int32_t count : s.rows) {
+    weight_bytes += count > 0 ? WeightBytes(s.k, s.n, s.weights) : 0;
+  }
+  return {
+      .op = "matmul_grouped",
+      .shape = Times({rows, s.k}) + " -> " + std::to_string(s.rows.size()) + " of " +
+               std::to_string(s.n),
+      .dtype = std::string(Name(s.weights)),
+      .use = use,
+      .bytes = InputBytes(rows, s.k, s.weights) + weight_bytes + rows * s.n * 4,
+      .flops = 2 * rows * s.k * s.n,
+      .unit = UnitOf(s.weights),
+      .bits = s.weights == DType::kI8 ? OpBits::kOfOp : OpBits::kOfInstructionSet,
+      .prepare = [s](Context& context) { return std::make_unique<MatmulGroupedOp>(context, s); }};
+}
+
+}  // namespace
+
+void AddMatmulCases(std::vector<OpCase>& cases) {
+  for (const DType weights : kWeightTypes) {
+    for (const int64_t k : {0, 1, 2, 3, 7, 64, 172, 513}) {
+      for (const int64_t n : {1, 8, 65, 172, 200}) {
+        for (const int64_t tokens : {0, 1, 3, 7, 17, 64}) {
+          if (tokens == 64 && k > 172) continue;
+          // Few long sums may all be near zero, and errors are relative to the largest.
+          if (tokens * n < 8 && k > 7) continue;
+          const bool adds = (tokens + k + n) % 3 == 0;
+          cases.push_back(
+              MatmulCase(OpUse::kTest, {tokens, k, n, weights, n % 2 == 0 || k == 0,
+                                        adds ? MatmulOutput::kAdd : MatmulOutput::kStore}));
+        }
+      }
+    }
+    for (const int64_t tokens : {1, 7, 33, 130}) {  // panels and rows are shared between threads
+      cases.push_back(MatmulCase(OpUse::kTest, {tokens, 172, 640, weights}));
+    }
+    cases.push_back(GroupedCase(OpUse::kTest, {{3, 0, 33, 4, 17}, 172, 200, weights}));
+    cases.push_back(GroupedCase(OpUse::kTest, {{0, 1}, 7, 65, weights}));
+
+    const bool is_served = weights == DType::kBf16 || weights == DType::kI8;
+    for (const int64_t tokens : {1, 16, 512}) {
+      cases.push_back(MatmulCase(OpUse::kBench, {tokens, 512, 2816, weights}));  // gate and up
+      if (!is_served) continue;
+      cases.push_back(MatmulCase(OpUse::kBench, {tokens, 512, 768, weights}));   // q, k, v
+      cases.push_back(MatmulCase(OpUse::kBench, {tokens, 1408, 512, weights}));  // down
+      cases.push_back(MatmulCase(OpUse::kBench, {tokens, 768, 4096, weights}));  // 104M: gate, up
+    }
+    cases.push_back(MatmulCase(OpUse::kBench, {1, 512, 6400, weights}));  // the head
+    if (!is_served) continue;
+    cases.push_back(MatmulCase(OpUse::kBench, {16, 512, 6400, weights}));
+    cases.push_back(GroupedCase(OpUse::kBench, {{140, 116, 121, 135}, 512, 2816, weights}));
+    cases.push_back(GroupedCase(OpUse::kBench, {{1, 0, 0, 1}, 512, 2816, weights}));
+  }
+}
+
+}  // namespace tandem
