@@ -77,6 +77,15 @@ void CheckAddedTokens(const BpeTokenizerParts& parts, const BpeModel& model) {
   }
 }
 
+// What goes around the text is part of the vocabulary too.
+void CheckTemplate(const std::vector<TokenId>& ids, int64_t vocab_size) {
+  for (const TokenId id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    throw FormatError("post_processor adds the token " + std::to_string(id) +
+                      ", but the vocabulary's ids are from 0 to " + std::to_string(vocab_size - 1));
+  }
+}
+
 }  // namespace
 
 struct BpeTokenizer::Buffers {
@@ -94,6 +103,8 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerParts parts)
       cache_(std::make_unique<WordCache>()) {
   CheckAddedTokens(parts, model_);
   pieces_ = PieceTable(ListPieces(parts));
+  CheckTemplate(prefix_, pieces_.size());
+  CheckTemplate(suffix_, pieces_.size());
   normalizer_ = std::move(parts.normalizer);
   pre_tokenizer_ = std::move(parts.pre_tokenizer);
   BuildMatchers(parts.added_tokens);

@@ -124,6 +124,16 @@ TEST(TokenizerJson, RefusesWrongIds) {
   EXPECT_TRUE(Mentions(ProblemWith("/added_tokens/0/content", "ab"), "the vocabulary says 2"));
 }
 
+TEST(TokenizerJson, RefusesATemplateOutsideOfTheVocabulary) {
+  const json around = json::parse(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}],
+      "special_tokens": {"x": {"ids": [4]}}})");
+  EXPECT_EQ(ProblemWith("/post_processor", around), "");
+  json outside = around;
+  outside["special_tokens"]["x"]["ids"] = {5};
+  EXPECT_TRUE(Mentions(ProblemWith("/post_processor", outside), "adds the token 5"));
+}
+
 TEST(TokenizerJson, RefusesWrongMerges) {
   EXPECT_TRUE(Mentions(ProblemWith("/model/merges/0", "a z"), "'z'"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/merges/0", "b a"), "'ba'"));
