@@ -25,9 +25,20 @@ std::string ReplaceAll(std::string text, const std::string& from, const std::str
   return text;
 }
 
+// Of a token that decoding changes; the longest in use have some hundred bytes. Replacements that
+// each double a token would fill the memory.
+constexpr size_t kMaxDecodedBytes = 4096;
+
 std::string DecodePiece(const std::string& piece, const PieceDecoding& decoding) {
   std::string text = piece;
-  for (const auto& [from, to] : decoding.replacements) text = ReplaceAll(std::move(text), from, to);
+  for (const auto& [from, to] : decoding.replacements) {
+    if (text.find(from) == text.npos) continue;
+    if (text.size() <= kMaxDecodedBytes) text = ReplaceAll(std::move(text), from, to);
+    if (text.size() > kMaxDecodedBytes) {
+      throw FormatError("the decoder makes a token of more than " +
+                        std::to_string(kMaxDecodedBytes) + " bytes");
+    }
+  }
   if (decoding.byte_fallback) {
     if (const auto byte = ParseByteToken(text)) return std::string(1, *byte);
   }

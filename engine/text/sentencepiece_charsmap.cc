@@ -24,6 +24,14 @@ struct Unit {
   uint32_t offset() const { return (bits >> 10) << ((bits & 0x200) >> 6); }
 };
 
+// The longest of Unicode's compatibility forms has 33. Each character of a text may become one.
+constexpr size_t kMaxReplacementBytes = 256;
+
+bool IsReplacement(std::string_view replacements, size_t begin) {
+  if (begin >= replacements.size()) return false;
+  return replacements.substr(begin, kMaxReplacementBytes + 1).find('\0') != std::string_view::npos;
+}
+
 uint32_t ReadWord(std::string_view bytes, size_t index) {
   uint32_t word = 0;
   std::memcpy(&word, bytes.data() + 4 * index, sizeof(word));
@@ -51,7 +59,9 @@ bool IsSoundCharsmap(std::string_view charsmap) {
     const size_t base = index ^ unit.offset();
     // Any byte may come next, and the matcher reads the unit of each before it looks at the label.
     if ((base | 0xFF) >= num_units) return false;
-    if (unit.has_leaf() && Unit{ReadWord(trie, base)}.value() >= replacements.size()) return false;
+    if (unit.has_leaf() && !IsReplacement(replacements, Unit{ReadWord(trie, base)}.value())) {
+      return false;
+    }
     for (uint32_t byte = 0; byte < 256; ++byte) {
       const size_t child = base ^ byte;
       if (seen[child] || Unit{ReadWord(trie, child)}.label() != byte) continue;

@@ -140,6 +140,7 @@ TEST(SentencePieceTokenizer, RefusesACharacterMapThatLeavesItself) {
   std::vector<uint32_t> no_text = units;
   no_text[256] = kIsLeaf | 4;
   broken.push_back(Charsmap(no_text, replacements));
+  broken.push_back(Charsmap(units, "x" + std::string(1000, 'y')));
   for (const std::string& map : broken) {
     EXPECT_FALSE(IsSoundCharsmap(map)) << map.size();
     EXPECT_THROW(SentencePieceTokenizer(WithCharsmap(model, map), {}), FormatError);
