@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct Target {
   std::string name;
   int (*run)(const uint8_t*, size_t);
 };
+
+// ctest shows it behind the test's name.
+void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
 const std::vector<Target>& Targets() {
   static const std::vector<Target> targets = {

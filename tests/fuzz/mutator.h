@@ -27,11 +27,22 @@ class Mutator {
 
  private:
   static constexpr size_t kMaxBytes = 8192;
-  static constexpr std::array<std::string_view, 16> kNumbers{
-      "0",           "-1",         "1.5",          "2147483648",          "-2147483649",
-      "4294967296",  "1e5",        "1e308",        "9223372036854775807", "9223372036854775808",
-      "99999999999", "-0",         "1e-400",       "18446744073709551615", "4194303",
-      "18446744073709551616"};
+  static constexpr std::array<std::string_view, 16> kNumbers{"0",
+                                                             "-1",
+                                                             "1.5",
+                                                             "2147483648",
+                                                             "-2147483649",
+                                                             "4294967296",
+                                                             "1e5",
+                                                             "1e308",
+                                                             "9223372036854775807",
+                                                             "9223372036854775808",
+                                                             "99999999999",
+                                                             "-0",
+                                                             "1e-400",
+                                                             "18446744073709551615",
+                                                             "4194303",
+                                                             "18446744073709551616"};
   static constexpr std::string_view kTokens = "{}[]\",:\\ \r\n\t#&*-%";
 
   // Not std::uniform_int_distribution: its sequence is the library's own.
