@@ -2,7 +2,8 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "api/cli/command_line.h"
+#include "engine/base/program_files.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -31,16 +33,29 @@ constexpr std::string_view kHelp =
 const std::map<std::string_view, int (*)(const CommandLine&)> kCommands = {
     {"serve", Serve}, {"generate", Generate}, {"inspect", Inspect}};
 
-const std::map<std::string_view, const char*> kSisters = {
-    {"train", "tandem-train"}, {"loadtest", "tandem-loadtest"}, {"bench", "tandem-bench"}};
+// A command that is a program of its own, beside this one.
+struct Sister {
+  const char* program;
+  const char* what;
+};
 
-// Runs the program that lies beside this one; returns only when there is none.
-int BecomeSister(const char* name, char** arguments) {
-  std::error_code error;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string path = (self.parent_path() / name).string();
+const std::map<std::string_view, Sister> kSisters = {
+    {"train", {"tandem-train", "the trainer"}},
+    {"loadtest", {"tandem-loadtest", "the load test"}},
+    {"bench", {"tandem-bench", "the bench, which is built with the tests and never installed,"}}};
+
+// Runs the program that lies beside this one; returns only when that cannot be.
+int BecomeSister(std::string_view command, const Sister& sister, char** arguments) {
+  const std::filesystem::path path = ProgramFolder() / sister.program;
   ::execv(path.c_str(), arguments);
-  std::cerr << "tandem: " << path << " is not installed\n";
+  const int error = errno;
+  std::cerr << "tandem " << command << ": " << sister.what << " is a program of its own, "
+            << sister.program;
+  if (error == ENOENT) {
+    std::cerr << ", and this build does not have it (" << path.string() << " is not there)\n";
+  } else {
+    std::cerr << ", and " << path.string() << " does not start: " << std::strerror(error) << '\n';
+  }
   return kFailure;
 }
 
@@ -55,7 +70,7 @@ int Run(int argc, char** argv) {
     return 0;
   }
   if (const auto sister = kSisters.find(command); sister != kSisters.end()) {
-    return BecomeSister(sister->second, argv + 1);
+    return BecomeSister(command, sister->second, argv + 1);
   }
   const auto found = kCommands.find(command);
   if (found == kCommands.end()) {

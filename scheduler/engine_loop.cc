@@ -20,6 +20,8 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 deduces none for aggregates
 
 // Inside a catch block: what was caught.
 std::string CaughtMessage() {

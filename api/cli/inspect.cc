@@ -75,8 +75,9 @@ int64_t WeightBytes(const TensorTable& table, DType dtype) {
     const ConstTensorView& view = entry.view;
     const bool matrix = view.shape().rank() >= 2;
     bytes += view.num_elements() * SizeOf(matrix ? dtype : DType::kF32);
-    if (matrix && dtype == DType::kI8)
+    if (matrix && dtype == DType::kI8 && view.num_elements() > 0) {
       bytes += view.num_elements() / view.dim(view.shape().rank() - 1) * 4;
+    }
   }
   return bytes;
 }

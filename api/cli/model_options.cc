@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/program_files.h"
 #include "engine/weights/tensor_table.h"
 #include "kernels/core/error.h"
 
@@ -82,11 +83,11 @@ std::filesystem::path FindModelDirectory(const ModelOptions& options) {
     if (std::filesystem::is_directory(options.model)) return options.model;
     throw ConfigError("--model " + options.model.string() + " is no directory");
   }
-  if (std::filesystem::is_directory(kDefaultModel)) return kDefaultModel;
-  throw ConfigError(
-      std::string("no default model exists yet (") + kDefaultModel +
-      " is not there); give one with --model DIR, a directory with config.json, model.safetensors "
-      "and tokenizer.json or tokenizer.model");
+  if (const auto found = FindProgramFile(ProgramFolder(), kDefaultModel)) return *found;
+  throw ConfigError(std::string("no default model exists yet (") + kDefaultModel +
+                    " did not come with this program); give one with --model DIR, a directory with "
+                    "config.json, model.safetensors "
+                    "and tokenizer.json or tokenizer.model");
 }
 
 ModelRunnerOptions RunnerOptions(const ModelOptions& options,

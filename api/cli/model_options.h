@@ -28,7 +28,7 @@ struct ModelOptions {
 
 void AddModelSettings(Settings& settings, ModelOptions& options);
 
-// options.model, or the default model's directory. ConfigError when there is none.
+// options.model, or the default model that came with the program. ConfigError when there is none.
 std::filesystem::path FindModelDirectory(const ModelOptions& options);
 
 // What the runner is to be; `directory` tells the dtype where the options do not.

@@ -54,6 +54,7 @@ void SetTarget(std::string_view target, HttpRequest& request) {
 struct RequestParser::State {
   http::request_parser<http::string_body> parser;
   size_t num_chunks = 0;
+  bool read_chunk_header = false;  // by the last put
   std::function<void(std::uint64_t, beast::string_view, ErrorCode&)> on_chunk;
 };
 
@@ -62,11 +63,9 @@ RequestParser::RequestParser(const HttpLimits& limits)
   auto& parser = state_->parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
   parser.body_limit(limits.max_body_bytes);
-  state_->on_chunk = [this](std::uint64_t, beast::string_view extensions, ErrorCode& error) {
-    if (++state_->num_chunks > limits_.max_chunks ||
-        extensions.size() > limits_.max_chunk_header_bytes) {
-      error = http::error::bad_chunk_extension;
-    }
+  state_->on_chunk = [this](std::uint64_t, beast::string_view, ErrorCode& error) {
+    state_->read_chunk_header = true;
+    if (++state_->num_chunks > limits_.max_chunks) error = http::error::bad_chunk_extension;
   };
   parser.on_chunk_header(state_->on_chunk);
 }
@@ -81,7 +80,6 @@ std::optional<HttpFault> RequestParser::ParseWithBeast(std::string_view head) {
   if (consumed != head.size() || !state_->parser.is_header_done()) {
     return HttpFault{400, "malformed request: the head does not end where it should"};
   }
-  state_->parser.eager(true);
   return std::nullopt;
 }
 
@@ -115,17 +113,29 @@ std::optional<HttpFault> RequestParser::ParseHead(std::string_view head, HttpReq
 bool RequestParser::body_done() const { return state_->parser.is_done(); }
 
 std::optional<HttpFault> RequestParser::PutBody(std::string& input) {
-  ErrorCode error;
-  const size_t consumed = state_->parser.put(asio::buffer(input.data(), input.size()), error);
-  input.erase(0, consumed);
-  if (error == http::error::need_more) {
+  std::string_view rest = input;
+  std::optional<HttpFault> fault;
+  // The parser is not eager: one put reads one chunk header (the last one with its trailers) or one
+  // piece of data, so that a header's length is judged the same however its bytes arrive.
+  bool needs_more = false;
+  while (!fault && !needs_more && !rest.empty() && !body_done()) {
+    ErrorCode error;
+    state_->read_chunk_header = false;
+    const size_t consumed = state_->parser.put(asio::buffer(rest.data(), rest.size()), error);
+    rest.remove_prefix(consumed);
+    needs_more = error == http::error::need_more;
     // Body bytes are always consumed: what waits is an unfinished chunk header or trailer.
-    if (input.size() <= limits_.max_chunk_header_bytes) return std::nullopt;
-    return HttpFault{400, "a chunk header or trailer is larger than " +
-                              std::to_string(limits_.max_chunk_header_bytes) + " bytes"};
+    const size_t header_bytes =
+        needs_more ? rest.size() : (state_->read_chunk_header ? consumed : 0);
+    if (error && !needs_more) {
+      fault = FromError(error, limits_);
+    } else if (header_bytes > limits_.max_chunk_header_bytes) {
+      fault = HttpFault{400, "a chunk header or trailer is larger than " +
+                                 std::to_string(limits_.max_chunk_header_bytes) + " bytes"};
+    }
   }
-  if (error) return FromError(error, limits_);
-  return std::nullopt;
+  input.erase(0, input.size() - rest.size());
+  return fault;
 }
 
 std::string RequestParser::TakeBody() { return std::move(state_->parser.get().body()); }

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "engine/base/mapped_file.h"
 #include "engine/base/near_match.h"
@@ -18,6 +19,17 @@ namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
 
+// The byte where `text` stops being UTF-8; its size when it does not.
+size_t ValidUtf8Bytes(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t bytes = Utf8SequenceBytes(text.substr(at));
+    if (bytes == 0) break;
+    at += bytes;
+  }
+  return at;
+}
+
 std::optional<YAML::Node> LoadYaml(const std::filesystem::path& path, Problems& problems) {
   const std::string name = Printable(path.string(), 300);
   try {
@@ -27,8 +39,12 @@ std::optional<YAML::Node> LoadYaml(const std::filesystem::path& path, Problems& 
                          " bytes, more than the limit of " + std::to_string(kMaxFileBytes));
       return std::nullopt;
     }
-    return YAML::Load(
-        std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()));
+    const std::string text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    if (const size_t valid = ValidUtf8Bytes(text); valid < text.size()) {
+      problems.push_back(name + " is not UTF-8 text, at byte " + std::to_string(valid));
+      return std::nullopt;
+    }
+    return YAML::Load(text);
   } catch (const FormatError& error) {
     problems.push_back(error.what());
   } catch (const YAML::Exception& error) {

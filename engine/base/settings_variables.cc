@@ -51,7 +51,9 @@ std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>
   std::vector<std::string> valid = known;  // of this table and its sisters
   for (const std::string& other : ignored) valid.push_back(VariableName(other));
   std::vector<GivenSetting> given;
-  for (const auto& [name, value] : variables) {
+  for (const auto& variable : variables) {  // clang 14 captures no structured bindings
+    const std::string& name = variable.first;
+    const std::string& value = variable.second;
     if (!name.starts_with(kPrefix)) continue;
     const auto it = std::find(known.begin(), known.end(), name);
     const bool service_link = LooksLikeServiceLink(name, value);

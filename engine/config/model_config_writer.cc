@@ -65,20 +65,21 @@ void WriteTokens(const ModelConfig& config, OrderedJson& json) {
 
 void WriteRope(const ModelConfig& config, OrderedJson& json) {
   const RopeConfig& rope = config.rope;
+  const bool is_minimind = IsMiniMind(config.architecture);
+  const bool is_minimind_yarn = is_minimind && rope.scaling == RopeScaling::kYarnMiniMind;
   json["max_position_embeddings"] = rope.max_positions;
   json["rope_theta"] = rope.theta;
-  if (IsMiniMind(config.architecture)) {
-    json["inference_rope_scaling"] = rope.scaling == RopeScaling::kYarnMiniMind;
-    CHECK(rope.scaling == RopeScaling::kNone || rope.scaling == RopeScaling::kYarnMiniMind,
-          "MiniMind's file has no field for", Name(rope.scaling));
+  // MiniMind's flag is its own YaRN, on or off; beside another scaling it is left out.
+  if (is_minimind && (is_minimind_yarn || rope.scaling == RopeScaling::kNone)) {
+    json["inference_rope_scaling"] = is_minimind_yarn;
   }
+  CHECK(!is_minimind || rope.scaling != RopeScaling::kYarn, "MiniMind's files call their own yarn");
   if (rope.scaling == RopeScaling::kNone) {
     json["rope_scaling"] = nullptr;
     return;
   }
   OrderedJson scaling;
-  const bool is_minimind = IsMiniMind(config.architecture);
-  scaling[is_minimind ? "type" : "rope_type"] = is_minimind ? "yarn" : Name(rope.scaling);
+  scaling[is_minimind_yarn ? "type" : "rope_type"] = is_minimind_yarn ? "yarn" : Name(rope.scaling);
   scaling["factor"] = rope.factor;
   if (rope.scaling != RopeScaling::kLinear) {
     scaling["original_max_position_embeddings"] = rope.original_max_positions;

@@ -25,9 +25,20 @@ std::string ReplaceAll(std::string text, const std::string& from, const std::str
   return text;
 }
 
+// Of a token that decoding changes; the longest in use have some hundred bytes. Replacements that
+// each double a token would fill the memory.
+constexpr size_t kMaxDecodedBytes = 4096;
+
 std::string DecodePiece(const std::string& piece, const PieceDecoding& decoding) {
   std::string text = piece;
-  for (const auto& [from, to] : decoding.replacements) text = ReplaceAll(std::move(text), from, to);
+  for (const auto& [from, to] : decoding.replacements) {
+    if (text.find(from) == text.npos) continue;
+    if (text.size() <= kMaxDecodedBytes) text = ReplaceAll(std::move(text), from, to);
+    if (text.size() > kMaxDecodedBytes) {
+      throw FormatError("the decoder makes a token of more than " +
+                        std::to_string(kMaxDecodedBytes) + " bytes");
+    }
+  }
   if (decoding.byte_fallback) {
     if (const auto byte = ParseByteToken(text)) return std::string(1, *byte);
   }
@@ -77,6 +88,15 @@ void CheckAddedTokens(const BpeTokenizerParts& parts, const BpeModel& model) {
   }
 }
 
+// What goes around the text is part of the vocabulary too.
+void CheckTemplate(const std::vector<TokenId>& ids, int64_t vocab_size) {
+  for (const TokenId id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    throw FormatError("post_processor adds the token " + std::to_string(id) +
+                      ", but the vocabulary's ids are from 0 to " + std::to_string(vocab_size - 1));
+  }
+}
+
 }  // namespace
 
 struct BpeTokenizer::Buffers {
@@ -94,6 +114,8 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerParts parts)
       cache_(std::make_unique<WordCache>()) {
   CheckAddedTokens(parts, model_);
   pieces_ = PieceTable(ListPieces(parts));
+  CheckTemplate(prefix_, pieces_.size());
+  CheckTemplate(suffix_, pieces_.size());
   normalizer_ = std::move(parts.normalizer);
   pre_tokenizer_ = std::move(parts.pre_tokenizer);
   BuildMatchers(parts.added_tokens);

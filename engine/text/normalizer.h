@@ -29,7 +29,8 @@ class Normalizer {
   explicit Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
 
   bool empty() const { return steps_.empty(); }
-  // The text is valid UTF-8.
+  // The text is valid UTF-8. FormatError when the steps make it 64 times as long: steps that each
+  // double it would fill the memory.
   std::string Apply(std::string_view text) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "engine/text/sentencepiece_model_options.h"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "kernels/core/error.h"
@@ -15,14 +16,16 @@ class MessageReader {
 
   struct Field {
     uint64_t number;
-    uint64_t value;          // of a varint
-    std::string_view bytes;  // of a string or a message
+    std::optional<uint64_t> value;          // of a varint
+    std::optional<std::string_view> bytes;  // of a string or a message
   };
 
   std::optional<Field> Next() {
     if (bytes_.empty()) return std::nullopt;
     const uint64_t key = Varint();
-    Field field{key >> 3, 0, {}};
+    // The library drops the upper bits, and would see another field than we do.
+    if (key > std::numeric_limits<uint32_t>::max()) Fail();
+    Field field{key >> 3, std::nullopt, std::nullopt};
     switch (key & 7) {
       case 0:
         field.value = Varint();
@@ -65,19 +68,25 @@ class MessageReader {
   std::string_view bytes_;
 };
 
+// A field of another type than its own is unknown to the library, and skipped.
+void ReadFlag(const MessageReader::Field& field, uint64_t number, bool* flag) {
+  if (field.number == number && field.value) *flag = *field.value != 0;
+}
+
 void ReadTrainerSpec(std::string_view bytes, SentencePieceModelOptions* options) {
   MessageReader reader(bytes);
   while (const auto field = reader.Next()) {
-    if (field->number == 24) options->treat_whitespace_as_suffix = field->value != 0;
+    ReadFlag(*field, 24, &options->treat_whitespace_as_suffix);
   }
 }
 
 void ReadNormalizerSpec(std::string_view bytes, SentencePieceModelOptions* options) {
   MessageReader reader(bytes);
   while (const auto field = reader.Next()) {
-    if (field->number == 3) options->add_dummy_prefix = field->value != 0;
-    if (field->number == 4) options->remove_extra_whitespaces = field->value != 0;
-    if (field->number == 5) options->escape_whitespaces = field->value != 0;
+    if (field->number == 2 && field->bytes) options->charsmap = *field->bytes;
+    ReadFlag(*field, 3, &options->add_dummy_prefix);
+    ReadFlag(*field, 4, &options->remove_extra_whitespaces);
+    ReadFlag(*field, 5, &options->escape_whitespaces);
   }
 }
 
@@ -85,7 +94,7 @@ void ReadNormalizerSpec(std::string_view bytes, SentencePieceModelOptions* optio
 bool HasRules(std::string_view normalizer_spec) {
   MessageReader reader(normalizer_spec);
   while (const auto field = reader.Next()) {
-    if (field->number == 2 && !field->bytes.empty()) return true;
+    if (field->number == 2 && field->bytes && !field->bytes->empty()) return true;
   }
   return false;
 }
@@ -96,9 +105,10 @@ SentencePieceModelOptions ReadSentencePieceModelOptions(std::string_view model) 
   SentencePieceModelOptions options;
   MessageReader reader(model);
   while (const auto field = reader.Next()) {
-    if (field->number == 2) ReadTrainerSpec(field->bytes, &options);
-    if (field->number == 3) ReadNormalizerSpec(field->bytes, &options);
-    if (field->number == 5) options.has_denormalizer = HasRules(field->bytes);
+    if (!field->bytes) continue;
+    if (field->number == 2) ReadTrainerSpec(*field->bytes, &options);
+    if (field->number == 3) ReadNormalizerSpec(*field->bytes, &options);
+    if (field->number == 5 && HasRules(*field->bytes)) options.has_denormalizer = true;
   }
   return options;
 }

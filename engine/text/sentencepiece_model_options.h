@@ -1,6 +1,6 @@
 #pragma once
 // The fields of a SentencePiece model that its library keeps to itself, read from the serialized
-// protocol buffer. Field numbers: sentencepiece_model.proto. Pure function; any thread.
+// protocol buffer. Field numbers: sentencepiece_model.proto. Pure functions; any thread.
 
 #include <string_view>
 
@@ -12,10 +12,15 @@ struct SentencePieceModelOptions {
   bool escape_whitespaces = true;
   bool treat_whitespace_as_suffix = false;
   bool has_denormalizer = false;
+  std::string_view charsmap;  // precompiled_charsmap: points into the model
 };
 
 // Throws FormatError when `model` is not a serialized message.
 SentencePieceModelOptions ReadSentencePieceModelOptions(std::string_view model);
+
+// The charsmap as the library walks it: whether that never leaves it, whatever the text. The
+// library itself does not check.
+bool IsSoundCharsmap(std::string_view charsmap);
 
 // Appended to a serialized model: add_dummy_prefix is false. In a protocol buffer the last value of
 // a field counts.

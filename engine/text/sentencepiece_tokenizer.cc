@@ -18,8 +18,15 @@ constexpr std::string_view kWordMark = "\xE2\x96\x81";       // U+2581, stands f
 constexpr std::string_view kUnknownText = " \xE2\x81\x87 ";  // what the library writes by default
 
 void LoadProcessor(const std::string& model, sentencepiece::SentencePieceProcessor* processor) {
-  const auto status = processor->LoadFromSerializedProto(model);
-  if (!status.ok()) throw FormatError("is not a SentencePiece model: " + status.ToString());
+  constexpr const char* kProblem = "is not a SentencePiece model: ";
+  try {
+    const auto status = processor->LoadFromSerializedProto(model);
+    if (!status.ok()) throw FormatError(kProblem + status.ToString());
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // of the library's trie: an empty piece, for example
+    throw FormatError(kProblem + std::string(error.what()));
+  }
 }
 
 std::string WithSpaces(std::string_view piece) {
@@ -56,6 +63,9 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const Tokenize
     : legacy_(config.legacy),
       add_bos_(config.add_bos_token.value_or(true)),
       add_eos_(config.add_eos_token.value_or(false)) {
+  if (!IsSoundCharsmap(ReadSentencePieceModelOptions(model).charsmap)) {
+    throw FormatError("precompiled_charsmap of normalizer_spec is broken");
+  }
   auto processors = std::make_unique<Processors>();
   LoadProcessor(model, &processors->whole);
   if (!legacy_) LoadProcessor(model + std::string(kWithoutDummyPrefix), &processors->rest);

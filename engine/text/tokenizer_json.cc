@@ -5,6 +5,7 @@
 
 #include "engine/text/bpe_tokenizer.h"
 #include "engine/text/json_access.h"
+#include "engine/text/unicode.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -101,6 +102,26 @@ std::vector<AddedToken> ReadAddedTokens(const JsonNode& root) {
 
 // ---- the steps around it ----
 
+// Files in use have up to ten. Together with the limits on a replacement's length and on the growth
+// of a text (normalizer.h, bpe_tokenizer.cc) this bounds what a small file can cost.
+constexpr size_t kMaxSteps = 64;
+constexpr size_t kMaxReplacementBytes = 1024;
+
+void CheckNumSteps(const JsonNode& node, size_t num_steps) {
+  if (num_steps >= kMaxSteps) {
+    node.Fail("is one of more than " + std::to_string(kMaxSteps) + " steps");
+  }
+}
+
+std::string ReadReplacement(const JsonNode& node) {
+  std::string text = node.String();
+  if (text.size() > kMaxReplacementBytes) {
+    node.Fail("has " + std::to_string(text.size()) + " bytes, more than " +
+              std::to_string(kMaxReplacementBytes));
+  }
+  return text;
+}
+
 Regex CompileAt(const JsonNode& node, std::string_view pattern) {
   try {
     return Regex(pattern);
@@ -118,6 +139,7 @@ Regex ReadPattern(const JsonNode& node) {
 
 void ReadNormalizer(const JsonNode& node, std::vector<Normalizer::Step>* steps) {
   const std::string type = node.Type();
+  CheckNumSteps(node, steps->size());
   if (type == "NFC") {
     steps->push_back(NormalForm::kNfc);
   } else if (type == "NFD") {
@@ -127,9 +149,10 @@ void ReadNormalizer(const JsonNode& node, std::vector<Normalizer::Step>* steps) 
   } else if (type == "NFKD") {
     steps->push_back(NormalForm::kNfkd);
   } else if (type == "Prepend") {
-    steps->push_back(PrependStep{node.Get("prepend").String()});
+    steps->push_back(PrependStep{ReadReplacement(node.Get("prepend"))});
   } else if (type == "Replace") {
-    steps->push_back(ReplaceStep{ReadPattern(node.Get("pattern")), node.Get("content").String()});
+    steps->push_back(
+        ReplaceStep{ReadPattern(node.Get("pattern")), ReadReplacement(node.Get("content"))});
   } else if (type == "Sequence") {
     for (const JsonNode& child : node.Get("normalizers").Items()) ReadNormalizer(child, steps);
   } else {
@@ -151,7 +174,12 @@ MetaspaceStep ReadMetaspace(const JsonNode& node) {
   using Prepend = MetaspaceStep::Prepend;
   MetaspaceStep step{node.Get("replacement").String(), Prepend::kAlways,
                      node.BoolOr("split", true)};
-  if (step.replacement.empty()) node.Fail("replacement is empty");
+  // A space would be replaced again by the next step.
+  const std::string& replacement = step.replacement;
+  if (replacement.empty() || replacement == " " ||
+      ReadUtf8Unit(replacement).length != replacement.size()) {
+    node.Fail("replacement is not one character other than the space");
+  }
   if (const auto scheme = node.Find("prepend_scheme")) {
     const std::string name = scheme->String();
     if (name != "always" && name != "first" && name != "never") {
@@ -173,6 +201,7 @@ struct PreTokenizerSteps {
 
 void ReadPreTokenizer(const JsonNode& node, PreTokenizerSteps* out) {
   const std::string type = node.Type();
+  CheckNumSteps(node, out->steps.size());
   if (type == "Sequence") {
     for (const JsonNode& child : node.Get("pretokenizers").Items()) ReadPreTokenizer(child, out);
     return;
@@ -208,6 +237,7 @@ struct DecoderSteps {
 
 void ReadDecoder(const JsonNode& node, DecoderSteps* out) {
   const std::string type = node.Type();
+  CheckNumSteps(node, out->decoding.replacements.size());
   if (type == "Sequence") {
     for (const JsonNode& child : node.Get("decoders").Items()) ReadDecoder(child, out);
   } else if (type == "ByteLevel") {
@@ -219,7 +249,7 @@ void ReadDecoder(const JsonNode& node, DecoderSteps* out) {
   } else if (type == "Replace" && !out->fused) {
     const std::string from = node.Get("pattern").Get("String").String();
     if (from.empty()) node.Fail("the pattern is empty");
-    out->decoding.replacements.emplace_back(from, node.Get("content").String());
+    out->decoding.replacements.emplace_back(from, ReadReplacement(node.Get("content")));
   } else if (type == "Strip" && out->fused && node.Get("content").String() == " " &&
              node.Get("start").Integer() <= 1 && node.Get("stop").Integer() == 0) {
     out->decoding.drops_leading_space |= node.Get("start").Integer() == 1;

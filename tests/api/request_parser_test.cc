@@ -126,6 +126,9 @@ TEST(RequestParser, RefusesOversizedAndTooManyChunkHeaders) {
   EXPECT_EQ(Parse(head, "1;" + name + "\r\nx\r\n0\r\n\r\n", limits).status, 400);
   EXPECT_EQ(Parse(head, "1;" + name, limits).status, 400) << "unfinished header";
   EXPECT_EQ(Parse(head, "0\r\nTrailer: " + name, limits).status, 400) << "unfinished trailer";
+  EXPECT_EQ(Parse(head, "0\r\nTrailer: " + name + "\r\n\r\n", limits).status, 400)
+      << "whole trailer";
+  EXPECT_EQ(Parse(head, std::string(100, '0') + "1\r\nx\r\n0\r\n\r\n", limits).status, 400);
   limits.max_chunks = 3;
   EXPECT_EQ(Parse(head, "1\r\nx\r\n1\r\nx\r\n0\r\n\r\n", limits).status, 0);
   EXPECT_EQ(Parse(head, "1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n", limits).status, 400);

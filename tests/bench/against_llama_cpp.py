@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tandem beside llama.cpp on one machine, in alternating runs; prints medians and their ratio.
 
-    python tests/bench/against_llama_cpp.py --tandem-bench build/cpu/tests/bench/tandem-bench \\
+    python tests/bench/against_llama_cpp.py --tandem-bench build/cpu/bin/tandem-bench \\
         --llama DIR --models DIR [--rounds 5] [--threads 2]
 
 DIR --llama holds llama-bench and llama-batched-bench; DIR --models holds 26m-BF16.gguf, 26m-Q8_0.gguf,

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string kTandem = TANDEM_BUILD_DIR "/api/tandem";
+const std::string kTandem = TANDEM_BUILD_DIR "/bin/tandem";
 const std::string kModel = TANDEM_SOURCE_DIR "/../shared/data/models/stories260K";
 
 class ServeProgram : public ::testing::Test {

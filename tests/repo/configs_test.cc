@@ -1,4 +1,5 @@
-// Every file under configs/ is loaded by a test: here, that it is well-formed.
+// Every file under configs/ is loaded by a test: that it is well-formed, and in configs/serve that
+// the settings of `tandem serve` take it.
 
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
@@ -9,7 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "api/cli/serve_options.h"
+#include "engine/base/settings.h"
+#include "kernels/core/error.h"
 #include "tests/repo/source_tree.h"
+#include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
@@ -32,7 +37,7 @@ std::string DuplicateKey(const YAML::Node& node) {
   return "";
 }
 
-std::string ConfigError(const std::string& extension, const std::string& text) {
+std::string ProblemOfForm(const std::string& extension, const std::string& text) {
   try {
     if (extension == ".json") return nlohmann::json::parse(text).is_null() ? "is null" : "";
     const YAML::Node node = YAML::Load(text);
@@ -44,27 +49,63 @@ std::string ConfigError(const std::string& extension, const std::string& text) {
   }
 }
 
+const std::filesystem::path kConfigs = std::filesystem::path(TANDEM_SOURCE_DIR) / "configs";
+
+// What `tandem serve` says about the file, or nothing.
+std::string ProblemOfServe(const std::filesystem::path& file) {
+  ServeOptions options;
+  Settings settings("tandem serve", "");
+  AddServeSettings(settings, options);
+  try {
+    settings.Parse({.arguments = {"--config", file.string()}, .variables = {}});
+    CheckExposure(options, options.api_keys);
+    return "";
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+}
+
 TEST(Configs, EveryFileIsWellFormed) {
-  const std::filesystem::path folder = std::filesystem::path(TANDEM_SOURCE_DIR) / "configs";
+  const std::filesystem::path& folder = kConfigs;
   size_t num_files = 0;
   if (std::filesystem::is_directory(folder)) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
       const std::string extension = entry.path().extension();
       if (extension != ".yaml" && extension != ".yml" && extension != ".json") continue;
       ++num_files;
-      EXPECT_EQ(ConfigError(extension, ReadText(entry.path())), "") << entry.path();
+      EXPECT_EQ(ProblemOfForm(extension, ReadText(entry.path())), "") << entry.path();
     }
   }
   if (num_files == 0) GTEST_SKIP() << "configs/ holds no files yet";
 }
 
+TEST(Configs, ServeTakesItsFiles) {
+  size_t num_files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigs / "serve")) {
+    ++num_files;
+    EXPECT_EQ(entry.path().extension(), ".yaml") << entry.path();
+    EXPECT_EQ(ProblemOfServe(entry.path()), "");
+  }
+  EXPECT_GE(num_files, 2u);
+}
+
+TEST(Configs, ServeNamesAWrongKeyAndAnOpenHost) {
+  const TemporaryDirectory directory;
+  EXPECT_NE(ProblemOfServe(directory.Write("a.yaml", "max-num-seq: 4\n")).find("max-num-seqs"),
+            std::string::npos);
+  EXPECT_NE(ProblemOfServe(directory.Write("b.yaml", "port: 70000\n")).find("65535"),
+            std::string::npos);
+  EXPECT_NE(ProblemOfServe(directory.Write("c.yaml", "host: 0.0.0.0\n")).find("--api-key"),
+            std::string::npos);
+}
+
 TEST(Configs, BadFilesAreFound) {
-  EXPECT_EQ(ConfigError(".yaml", "port: 8080\nmodel: x\n"), "");
-  EXPECT_NE(ConfigError(".yaml", "port: [8080\n"), "");
-  EXPECT_NE(ConfigError(".yaml", "just text\n"), "");
-  EXPECT_EQ(ConfigError(".yaml", "a: {b: 1, b: 2}\n"), "has the key 'b' twice");
-  EXPECT_EQ(ConfigError(".json", "{\"a\": 1}"), "");
-  EXPECT_NE(ConfigError(".json", "{\"a\": 1,}"), "");
+  EXPECT_EQ(ProblemOfForm(".yaml", "port: 8080\nmodel: x\n"), "");
+  EXPECT_NE(ProblemOfForm(".yaml", "port: [8080\n"), "");
+  EXPECT_NE(ProblemOfForm(".yaml", "just text\n"), "");
+  EXPECT_EQ(ProblemOfForm(".yaml", "a: {b: 1, b: 2}\n"), "has the key 'b' twice");
+  EXPECT_EQ(ProblemOfForm(".json", "{\"a\": 1}"), "");
+  EXPECT_NE(ProblemOfForm(".json", "{\"a\": 1,}"), "");
 }
 
 }  // namespace

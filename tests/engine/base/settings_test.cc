@@ -232,6 +232,7 @@ TEST_F(SettingsTest, RefusesFilesOfAnotherForm) {
   EXPECT_TRUE(Contains(Error({"dir", "--config", File("? [a]\n: 1")}), "a key is not a name"));
   EXPECT_TRUE(Contains(Error({"dir", "--config", File(std::string(2 << 20, ' '))}), "the limit"));
   EXPECT_TRUE(Contains(Error({"dir", "--config", File(std::string(100000, '['))}), "serve.yaml"));
+  EXPECT_TRUE(Contains(Error({"dir", "--config", File("host: \xd4")}), "UTF-8 text, at byte 6"));
   EXPECT_EQ(Parse({"dir", "--config", File("# nothing\n")}), std::nullopt);
 }
 

@@ -379,7 +379,9 @@ TEST(ModelConfig, IsReadBackFromItsOwnText) {
       With(Small("qwen3_moe"), {{"num_experts", 0}}),
       MiniMind3(),
       With(MiniMind3(), {{"use_moe", true}, {"inference_rope_scaling", true}}),
+      With(MiniMind3(), {{"rope_scaling", {{"type", "llama3"}, {"factor", 8}}}}),
       MiniMind2(),
+      With(MiniMind2(), {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}),
       With(MiniMind2(),
            {{"use_moe", true}, {"scoring_func", "sigmoid"}, {"num_experts_per_tok", 1}}),
   };

@@ -92,6 +92,71 @@ TEST(SentencePieceTokenizer, RefusesWhatIsNoModel) {
   }
 }
 
+// The library's trie throws an exception of its own.
+TEST(SentencePieceTokenizer, RefusesAnEmptyPiece) {
+  const std::string user_defined("\x0a\x04\x0a\x00\x18\x04", 6);
+  EXPECT_THROW(SentencePieceTokenizer(ReadModel("spm_bpe") + user_defined, {}), FormatError);
+}
+
+// A character map: a trie of the given units, and what it maps to.
+std::string Charsmap(std::vector<uint32_t> units, std::string_view replacements) {
+  units.insert(units.begin(), static_cast<uint32_t>(4 * units.size()));
+  std::string map;
+  for (const uint32_t unit : units) {
+    for (int shift = 0; shift < 32; shift += 8) map += static_cast<char>(unit >> shift & 0xff);
+  }
+  return map + std::string(replacements);
+}
+
+// A normalizer_spec with this map, which wins over the one before it.
+std::string WithCharsmap(const std::string& model, const std::string& map) {
+  const auto varint = [](size_t value) {
+    return std::string{static_cast<char>(value | 0x80), static_cast<char>(value >> 7)};
+  };
+  const std::string field = "\x12" + varint(map.size()) + map;
+  return model + "\x1a" + varint(field.size()) + field;
+}
+
+// The library walks the map without looking where it goes.
+TEST(SentencePieceTokenizer, RefusesACharacterMapThatLeavesItself) {
+  constexpr uint32_t kHasLeaf = 1u << 8;
+  constexpr uint32_t kIsLeaf = 1u << 31;
+  std::vector<uint32_t> units(512, kIsLeaf);  // no character's label
+  units[0] = 256u << 10;                      // children are at 256 ^ byte
+  units[256 ^ 'a'] = 'a' | kHasLeaf | (static_cast<uint32_t>('a') << 10);  // its leaf is at 256
+  units[256] = kIsLeaf | 2;                                                // replacement 2
+  const std::string_view replacements("x\0y\0", 4);
+  EXPECT_TRUE(IsSoundCharsmap(""));
+  EXPECT_TRUE(IsSoundCharsmap(Charsmap(units, replacements)));
+  const std::string model = ReadModel("spm_bpe");
+  const SentencePieceTokenizer tokenizer(WithCharsmap(model, Charsmap(units, replacements)), {});
+  EXPECT_EQ(tokenizer.Decode(tokenizer.Encode("b a", SpecialTokens::kNone)), "b y");
+
+  std::vector<std::string> broken = {std::string("abc"), Charsmap(units, "").substr(0, 1000),
+                                     Charsmap(units, ""), Charsmap({0, 0}, replacements)};
+  std::vector<uint32_t> far = units;
+  far[256 ^ 'a'] = 'a' | (4096u << 10);
+  broken.push_back(Charsmap(far, replacements));
+  std::vector<uint32_t> no_text = units;
+  no_text[256] = kIsLeaf | 4;
+  broken.push_back(Charsmap(no_text, replacements));
+  broken.push_back(Charsmap(units, "x" + std::string(1000, 'y')));
+  for (const std::string& map : broken) {
+    EXPECT_FALSE(IsSoundCharsmap(map)) << map.size();
+    EXPECT_THROW(SentencePieceTokenizer(WithCharsmap(model, map), {}), FormatError);
+  }
+}
+
+TEST(SentencePieceModelOptions, ReadsFieldsOfTheirOwnTypeOnly) {
+  const std::string model = ReadModel("spm_bpe");
+  // Field 3 of normalizer_spec as a string, and field 2 as a number: unknown to the library.
+  const std::string changed = model + std::string("\x1a\x05\x1a\x01x\x10\x00", 7);
+  EXPECT_TRUE(ReadSentencePieceModelOptions(changed).add_dummy_prefix);
+  // Its reader drops bits above the 32nd of a field's key.
+  EXPECT_THROW(ReadSentencePieceModelOptions(model + std::string("\x9a\x80\x80\x80\x10\x00", 6)),
+               FormatError);
+}
+
 TEST(SentencePieceModelOptions, ReadsTheNormalizer) {
   const SentencePieceModelOptions bpe = ReadSentencePieceModelOptions(ReadModel("spm_bpe"));
   EXPECT_TRUE(bpe.add_dummy_prefix);

@@ -124,6 +124,49 @@ TEST(TokenizerJson, RefusesWrongIds) {
   EXPECT_TRUE(Mentions(ProblemWith("/added_tokens/0/content", "ab"), "the vocabulary says 2"));
 }
 
+TEST(TokenizerJson, RefusesATemplateOutsideOfTheVocabulary) {
+  const json around = json::parse(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}],
+      "special_tokens": {"x": {"ids": [4]}}})");
+  EXPECT_EQ(ProblemWith("/post_processor", around), "");
+  json outside = around;
+  outside["special_tokens"]["x"]["ids"] = {5};
+  EXPECT_TRUE(Mentions(ProblemWith("/post_processor", outside), "adds the token 5"));
+}
+
+json Repeated(const char* list, const json& step, int count) {
+  json steps = json::array();
+  for (int i = 0; i < count; ++i) steps.push_back(step);
+  return {{"type", "Sequence"}, {list, steps}};
+}
+
+// Steps that each double the text.
+TEST(TokenizerJson, RefusesStepsThatGrowWithoutEnd) {
+  const json doubling = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  json tokenizer = Small();
+  tokenizer["pre_tokenizer"] = nullptr;
+  tokenizer["decoder"] = Repeated("decoders", doubling, 40);
+  EXPECT_TRUE(Mentions(ProblemOf(tokenizer), "the decoder makes"));
+  tokenizer["decoder"] = Repeated("decoders", doubling, 65);
+  EXPECT_TRUE(Mentions(ProblemOf(tokenizer), "more than 64 steps"));
+
+  const Directory directory;
+  tokenizer = Small();
+  tokenizer["normalizer"] = Repeated("normalizers", doubling, 40);
+  directory.Write("tokenizer.json", tokenizer.dump());
+  const auto loaded = directory.Load();
+  EXPECT_THROW(loaded->Encode("a", SpecialTokens::kNone), FormatError);
+  EXPECT_EQ(loaded->Encode("b", SpecialTokens::kNone), Ids{1});
+
+  const json space = {{"type", "Metaspace"}, {"replacement", " "}};
+  const json word = {{"type", "Metaspace"}, {"replacement", "ab"}};
+  EXPECT_TRUE(Mentions(ProblemWith("/pre_tokenizer", space), "one character"));
+  EXPECT_TRUE(Mentions(ProblemWith("/pre_tokenizer", word), "one character"));
+  json long_replacement = doubling;
+  long_replacement["content"] = std::string(1025, 'x');
+  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", long_replacement), "1025 bytes"));
+}
+
 TEST(TokenizerJson, RefusesWrongMerges) {
   EXPECT_TRUE(Mentions(ProblemWith("/model/merges/0", "a z"), "'z'"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/merges/0", "b a"), "'ba'"));
