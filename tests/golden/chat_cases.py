@@ -764,6 +764,23 @@ nil|join
 nil|list
 nil|first
 nil|replace('N', 'n')
+nil|map('upper')|list
+nil|map|list
+0|select|list
+nil|selectattr('x')|list
+nil|rejectattr|list
+5|map('upper')|list
+5|select|list
+nil|sort
+nil|unique|list
+nil|sum
+nil|items|list
+nil|batch(2)|list
+nil|reverse|list
+nil|length
+nil|min
+nil|groupby('x')|list
+nil|default('x')|upper
 nil|tojson
 nil|string
 n|upper

@@ -1,5 +1,6 @@
 #include "engine/text/jinja/arithmetic.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -169,8 +170,10 @@ Value JoinedLists(Budget& budget, const List& left, const List& right) {
 Value Repeated(Budget& budget, const Value& value, int64_t count) {
   if (value.IsText()) {
     budget.AllocateRepeated(count, value.AsText().size());
-    std::string text;
-    for (int64_t i = 0; i < count && !value.AsText().empty(); ++i) text += value.AsText();
+    const std::string& piece = value.AsText();
+    std::string text(piece.size() == 1 ? static_cast<size_t>(std::max<int64_t>(count, 0)) : 0,
+                     piece.empty() ? ' ' : piece[0]);
+    for (int64_t i = 0; i < count && piece.size() > 1; ++i) text += piece;
     return value.text().is_markup ? Value::Markup(std::move(text))
                                   : budget.NewText(std::move(text));
   }

@@ -39,6 +39,7 @@ Value MapAttribute(Interpreter& in, const Value& input, const Arguments& argumen
 
 Value Map(Interpreter& in, const Value& input, Arguments& arguments) {
   Budget& budget = in.budget();
+  if (!IsTrue(input)) return NewIterator(budget, {});  // None too
   if (arguments.positional.empty()) {
     if (arguments.named.empty()) budget.Fail("map requires a filter argument");
     return MapAttribute(in, input, arguments);
@@ -64,6 +65,7 @@ enum class Wanted : uint8_t { kTrue, kFalse };
 template <Subject subject, Wanted wanted>
 Value Select(Interpreter& in, const Value& input, Arguments& arguments) {
   Budget& budget = in.budget();
+  if (!IsTrue(input)) return NewIterator(budget, {});  // None too
   const size_t test_index = subject == Subject::kAttribute ? 1 : 0;
   if (arguments.positional.size() < test_index) budget.Fail("Missing parameter for attribute name");
   const AttributeGetter getter(in, test_index == 1 ? &arguments.positional[0] : nullptr);

@@ -100,7 +100,9 @@ Value StrftimeNow(Interpreter& in, Arguments& arguments) {
   const Parameters parameters(in.budget(), "strftime_now", arguments, {"format"}, 1);
   // One byte that tells an empty result from one that does not fit.
   const std::string form = parameters.String(0) + "|";
-  if (form.size() > kMaxTimeBytes / 16) in.budget().Fail("a time format is too long");
+  if (form.size() > kMaxTimeBytes / 16 || form.find('\0') != std::string::npos) {
+    in.budget().Fail("a time format is too long, or has a null character");
+  }
   const std::time_t seconds = std::chrono::system_clock::to_time_t(in.now());
   std::tm local = {};
   if (localtime_r(&seconds, &local) == nullptr) in.budget().Fail("the clock has no local time");

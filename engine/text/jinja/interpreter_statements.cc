@@ -79,6 +79,7 @@ std::shared_ptr<const List> Interpreter::Selected(const Statement& statement,
   if (statement.expressions.size() < 2) return items;
   std::vector<Value> selected;
   for (const Value& item : items->items) {
+    budget_.Step();
     const Scope scope(*this, frame_);
     Assign(*statement.targets[0], item);
     if (IsTrue(Evaluate(*statement.expressions[1]))) selected.push_back(item);
@@ -93,6 +94,7 @@ bool Interpreter::RunLoop(const Statement& statement, std::shared_ptr<const List
   const auto loop = NewObject<Loop>(statement, frame_, items, depth);
   const Value loop_value = budget_.Checked(Value::Of(std::shared_ptr<Object>(loop)));
   for (size_t i = 0; i < items->items.size(); ++i) {
+    budget_.Step();
     loop->set_index(static_cast<int64_t>(i));
     const Scope scope(*this, frame_);
     SetVariable(kLoopName, loop_value);
