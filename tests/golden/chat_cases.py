@@ -383,6 +383,11 @@ users|groupby('age')|list
 'foo bar baz qux'|truncate(9, true)
 'foo bar baz qux'|truncate(11, false, '..', 0)
 'foo bar'|truncate(5)
+5|truncate(3)
+nums|truncate(6)
+nums|truncate(3, leeway=0)
+foo|truncate(6)
+messages|truncate(3, true, leeway=0)
 '%s-%s'|format(1, 'a')
 '%(x)s'|format(x=3)
 '%s'|format
@@ -402,6 +407,10 @@ users|groupby('age')|list
 '%s' % [1, 2]
 '%s' % foo
 'no' % 5
+'no' % foo
+'no' % d
+'no' % nums
+'no' % ()
 '%z' % 5
 'a b&c/d?é'|urlencode
 {'a': 1, 'b c': 'd&e'}|urlencode

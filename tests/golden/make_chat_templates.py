@@ -6,6 +6,7 @@ Needs jinja2 3.1.6 and transformers 5.23.0. cases.json has small templates and t
 templates in the shape of those that models ship, all written for this file, over a table of conversations.
 """
 
+import copy
 import datetime
 import json
 import pathlib
@@ -45,7 +46,8 @@ def outcome(render):
 
 
 def run_case(source):
-    return outcome(lambda: chat_template_utils._compile_jinja_template(source).render(**CONTEXT))
+    # A copy: some filters change a list in place (nums|indent does).
+    return outcome(lambda: chat_template_utils._compile_jinja_template(source).render(**copy.deepcopy(CONTEXT)))
 
 
 def run_chat(source, conversation):

@@ -118,9 +118,9 @@ Value Truncate(Interpreter& in, const Value& input, Arguments& arguments) {
   const int64_t num_end = Value::Of(end).text().NumCharacters();
   if (length < num_end) budget.Fail("truncate wants a length of at least that of its end");
   if (parameters.Int(3, 5) < 0) budget.Fail("truncate wants a leeway of at least 0");
-  const Value text = input.IsText() ? input : budget.NewText(ToText(budget, input));
-  if (text.text().NumCharacters() <= length + parameters.Int(3, 5)) return text;
-  std::string_view kept = Characters(text.text(), 0, length - num_end);
+  if (Length(budget, input) - parameters.Int(3, 5) <= length) return input;
+  if (!input.IsText()) budget.Fail("truncate wants a string, got '" + input.TypeName() + "'");
+  std::string_view kept = Characters(input.text(), 0, length - num_end);
   if (!parameters.Bool(1, false)) {
     const size_t space = kept.rfind(' ');
     if (space != kept.npos) kept = kept.substr(0, space);

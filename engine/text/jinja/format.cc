@@ -190,7 +190,8 @@ class PercentFormatter {
       if (percent < form_.size()) Conversion();
     }
     const bool all_used = is_tuple_ ? next_ >= operand_.list().items.size() : next_ > 0;
-    if (!all_used && !operand_.IsDict() && !(operand_.IsList() && !is_tuple_)) {
+    if (!all_used && !operand_.IsDict() && !operand_.IsUndefined() &&
+        !(operand_.IsList() && !is_tuple_)) {
       budget_.Fail("not all arguments converted during string formatting");
     }
     return std::move(out_);
