@@ -6,10 +6,8 @@
 #include "kernels/core/error.h"
 
 namespace tandem {
-namespace {
 
-// The library's message without its "[json.exception...] parse error at line 1, column 2: " prefix.
-std::string Reason(const std::string& message) {
+std::string JsonErrorReason(const std::string& message) {
   const size_t tag = message.find("] ");
   std::string reason = tag == std::string::npos ? message : message.substr(tag + 2);
   if (reason.starts_with("parse error")) {
@@ -18,8 +16,6 @@ std::string Reason(const std::string& message) {
   }
   return Printable(reason, 200);
 }
-
-}  // namespace
 
 void JsonBuilder::Fail(const std::string& what) const { throw FormatError(where_ + ": " + what); }
 
@@ -77,7 +73,7 @@ bool JsonBuilder::binary(binary_t&) { Fail("binary values are no JSON"); }
 
 bool JsonBuilder::parse_error(std::size_t offset, const std::string&,
                               const nlohmann::detail::exception& error) {
-  Fail("JSON error at byte " + std::to_string(offset) + ": " + Reason(error.what()));
+  Fail("JSON error at byte " + std::to_string(offset) + ": " + JsonErrorReason(error.what()));
 }
 
 }  // namespace tandem

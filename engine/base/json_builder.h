@@ -1,7 +1,7 @@
 #pragma once
 // Builds a Json value from the parser's events and enforces the limits as they come, so that a
 // hostile text is refused at the byte where it exceeds one. Used by ParseJson only; lives for one
-// parse.
+// parse. JsonErrorReason serves other readers of the parser's events too.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -10,6 +10,9 @@
 #include "engine/base/json.h"
 
 namespace tandem {
+
+// The library's message without its "[json.exception...] parse error at line 1, column 2: " prefix.
+std::string JsonErrorReason(const std::string& message);
 
 class JsonBuilder final : public nlohmann::json_sax<Json> {
  public:
