@@ -1,6 +1,7 @@
 #pragma once
-// The device as the scheduler sees it: a thing that computes one step for a ragged batch of sequences
-// and draws their tokens. ModelRunner is the real one; tests use a fake. Called by one thread.
+// The device as the scheduler sees it: a thing that computes one step for a ragged batch of
+// sequences and draws their tokens. ModelRunner is the real one; tests use a fake. Called by one
+// thread.
 
 #include <cstdint>
 #include <optional>
@@ -14,16 +15,16 @@
 namespace tandem {
 
 struct RunnerLimits {
-  int64_t num_pages = 0;         // pages 0..num_pages-1 belong to the scheduler
+  int64_t num_pages = 0;  // pages 0..num_pages-1 belong to the scheduler
   int64_t page_tokens = KvLayout::kPageTokens;
-  int64_t max_context = 0;       // tokens of one sequence
-  int64_t max_step_tokens = 0;   // over all sequences of one step
-  int64_t max_sequences = 0;     // in one step
+  int64_t max_context = 0;      // tokens of one sequence
+  int64_t max_step_tokens = 0;  // over all sequences of one step
+  int64_t max_sequences = 0;    // in one step
   int64_t vocab_size = 0;
 };
 
-// One sequence's part of a step: compute tokens [first, first + count) of its history. When the chunk
-// reaches the end of the history and `sample` is set, the next token is drawn.
+// One sequence's part of a step: compute tokens [first, first + count) of its history. When the
+// chunk reaches the end of the history and `sample` is set, the next token is drawn.
 struct SequenceStep {
   std::span<const TokenId> history;  // prompt and output so far
   int64_t num_prompt = 0;            // history[0, num_prompt) is the prompt
@@ -34,8 +35,9 @@ struct SequenceStep {
   // Ids that end the sequence besides sampling->stop_token_ids; none under ignore_eos. All of these
   // are banned while fewer than sampling->min_tokens tokens are drawn.
   std::span<const TokenId> eos_ids;
-  bool sample = false;               // first + count == history.size()
-  bool prompt_logprobs = false;      // report log p of history[i + 1] for i in the chunk, i + 1 < num_prompt
+  bool sample = false;  // first + count == history.size()
+  // Report log p of history[i + 1] for i in the chunk, i + 1 < num_prompt.
+  bool prompt_logprobs = false;
 };
 
 struct StepBatch {
@@ -54,8 +56,8 @@ struct ScoredToken {
 };
 
 struct SequenceResult {
-  std::optional<ScoredToken> sampled;     // set when `sample` was; id -1: logits were not finite
-  std::vector<ScoredToken> prompt;        // one for each reported prompt position
+  std::optional<ScoredToken> sampled;  // set when `sample` was; id -1: logits were not finite
+  std::vector<ScoredToken> prompt;     // one for each reported prompt position
 };
 
 struct StepResult {

@@ -1,12 +1,12 @@
 #pragma once
 // Matmul: y[t, n] (=, +=) sum over k of x[t, k] * w[n, k] (+ bias[n]), with weights packed once.
 //
-// The arithmetic of one y element depends on its row of x, its row of w and the instruction set only:
-// k ascends into one fp32 accumulator (bf16: pairs, fma(odd) then fma(even); int8: exact integers,
-// then (sum * x_scale) * w_scale in fp32), then bias, then the addition to y. On AMX bf16 products go
-// in chunks of 16 pairs: odd and even products are summed apart from zero, and the sum of both is
-// added. Rows and columns may be tiled and split among threads freely: the bits do not change
-// (DESIGN 3.1).
+// The arithmetic of one y element depends on its row of x, its row of w and the instruction set
+// only: k ascends into one fp32 accumulator (bf16: pairs, fma(odd) then fma(even); int8: exact
+// integers, then (sum * x_scale) * w_scale in fp32), then bias, then the addition to y. On AMX bf16
+// products go in chunks of 16 pairs: odd and even products are summed apart from zero, and the sum
+// of both is added. Rows and columns may be tiled and split among threads freely: the bits do not
+// change (DESIGN 3.1).
 //
 //   weights   x dtype   computes
 //   f32       f32       f32
@@ -21,12 +21,12 @@
 
 namespace tandem {
 
-// Owns a weight matrix [n, k] in the layout its device and dtype read fastest. Movable, not copyable.
-// Any thread may read; the trainer's optimiser is the only writer, while no step runs.
+// Owns a weight matrix [n, k] in the layout its device and dtype read fastest. Movable, not
+// copyable. Any thread may read; the trainer's optimiser is the only writer, while no step runs.
 //
-// CPU layout: panels of 64 rows of w (columns of the product). Inside a panel k ascends in groups of
-// 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is padded to 64 and k to
-// the group with zeros.
+// CPU layout: panels of 64 rows of w (columns of the product). Inside a panel k ascends in groups
+// of 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is padded to 64 and k
+// to the group with zeros.
 class PackedMatrix {
  public:
   static constexpr int64_t kPanel = 64;
@@ -56,7 +56,8 @@ class PackedMatrix {
 
  private:
   friend PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device);
-  friend void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed);
+  friend void PackRows(Context& context, ConstTensorView w, int64_t first_row,
+                       PackedMatrix& packed);
 
   int64_t n_ = 0;
   int64_t k_ = 0;
@@ -69,14 +70,16 @@ class PackedMatrix {
 // A zero matrix of the packed form. dtype: f32, f16, bf16 or i8.
 PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device = kCpuDevice);
 
-// Packs `w` [rows, k] (f32, bf16 or f16) as rows first_row.. of `packed`, converting (round to nearest
-// even; i8: symmetric per row, scale = max|w| / 127, round half to even; an all-zero row gets scale 0).
+// Packs `w` [rows, k] (f32, bf16 or f16) as rows first_row.. of `packed`, converting (round to
+// nearest even; i8: symmetric per row, scale = max|w| / 127, round half to even; an all-zero row
+// gets scale 0).
 void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed);
 
 // PackRows of a whole matrix.
 PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype);
 
-// The weights as the arithmetic sees them: rows [first_row, first_row + out.dim(0)) as f32 [rows, k].
+// The weights as the arithmetic sees them: rows [first_row, first_row + out.dim(0)) as f32 [rows,
+// k].
 void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out);
 
 enum class MatmulOutput : uint8_t {

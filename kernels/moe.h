@@ -1,7 +1,7 @@
 #pragma once
-// Mixture of experts: routing, permutation, and the weighted combine. Routing looks at its own token
-// only; a token's experts combine in order of descending score, ties to the lower id, shared experts
-// last (DESIGN 3.5), so the result does not depend on the batch.
+// Mixture of experts: routing, permutation, and the weighted combine. Routing looks at its own
+// token only; a token's experts combine in order of descending score, ties to the lower id, shared
+// experts last (DESIGN 3.5), so the result does not depend on the batch.
 
 #include <cstdint>
 #include <span>
@@ -18,8 +18,8 @@ struct MoeRouteArgs {
   ConstTensorView logits;  // [tokens, num_experts], f32
   MoeScore score = MoeScore::kSoftmax;
   bool renormalise = true;  // weights divided by (their sum + 1e-20)
-  TensorView experts;      // [tokens, top_k], i32, descending score, ties to the lower id
-  TensorView weights;      // [tokens, top_k], f32
+  TensorView experts;       // [tokens, top_k], i32, descending score, ties to the lower id
+  TensorView weights;       // [tokens, top_k], f32
 };
 
 void MoeRoute(Context& context, const MoeRouteArgs& args);
@@ -27,9 +27,9 @@ void MoeRoute(Context& context, const MoeRouteArgs& args);
 struct MoePermuteArgs {
   ConstTensorView experts;  // [tokens, top_k], i32
   int64_t num_experts = 0;
-  TensorView offsets;       // [num_experts + 1], i32: rows of expert e are [offsets[e], offsets[e+1])
-  TensorView row_of;        // [tokens, top_k], i32: the row that (token, choice) got
-  TensorView token_of;      // [tokens * top_k], i32: the token of each row; ascending inside an expert
+  TensorView offsets;   // [num_experts + 1], i32: rows of expert e are [offsets[e], offsets[e+1])
+  TensorView row_of;    // [tokens, top_k], i32: the row that (token, choice) got
+  TensorView token_of;  // [tokens * top_k], i32: the token of each row; ascending inside an expert
 };
 
 void MoePermute(Context& context, const MoePermuteArgs& args);
@@ -43,22 +43,22 @@ struct GatherRowsArgs {
 void GatherRows(Context& context, const GatherRowsArgs& args);
 
 struct MatmulGroupedArgs {
-  ConstTensorView x;                 // [num_rows, k], sorted by group
-  ConstTensorView x_scales;          // [num_rows], f32; i8 only
-  ConstTensorView offsets;           // [num_groups + 1], i32
-  std::span<const PackedMatrix> w;   // [num_groups] of [n, k]
-  TensorView y;                      // [num_rows, n], f32
+  ConstTensorView x;                // [num_rows, k], sorted by group
+  ConstTensorView x_scales;         // [num_rows], f32; i8 only
+  ConstTensorView offsets;          // [num_groups + 1], i32
+  std::span<const PackedMatrix> w;  // [num_groups] of [n, k]
+  TensorView y;                     // [num_rows, n], f32
 };
 
 // Matmul of each group of rows with its own weights; every row's arithmetic is Matmul's.
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
 
 struct MoeCombineArgs {
-  ConstTensorView y_rows;   // [tokens * top_k, width], f32: experts' outputs by row
-  ConstTensorView row_of;   // [tokens, top_k], i32
-  ConstTensorView weights;  // [tokens, top_k], f32
-  ConstTensorView shared{}; // [tokens, width], f32: sum of the shared experts, or empty
-  TensorView y;             // [tokens, width], f32; y += ((w0 e0 + w1 e1) + ...) + shared
+  ConstTensorView y_rows;    // [tokens * top_k, width], f32: experts' outputs by row
+  ConstTensorView row_of;    // [tokens, top_k], i32
+  ConstTensorView weights;   // [tokens, top_k], f32
+  ConstTensorView shared{};  // [tokens, width], f32: sum of the shared experts, or empty
+  TensorView y;              // [tokens, width], f32; y += ((w0 e0 + w1 e1) + ...) + shared
 };
 
 void MoeCombine(Context& context, const MoeCombineArgs& args);

@@ -12,8 +12,8 @@ struct QuantizeRowsArgs {
   TensorView scales;  // [rows], f32: max|x| / 127; 0 for an all-zero row
 };
 
-// y = round_half_even(x * (127 / max|x|)); x is about y * scale. A row that holds a non-finite value
-// gets scale NaN, so that the fault is seen and not silently clipped.
+// y = round_half_even(x * (127 / max|x|)); x is about y * scale. A row that holds a non-finite
+// value gets scale NaN, so that the fault is seen and not silently clipped.
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 
 struct ConvertArgs {

@@ -1,7 +1,7 @@
 #pragma once
-// Rotary position embedding (Su et al., 2021), half-split pairing (element i with i + head_dim/2), and
-// the frequency scalings that extend a model's context. Frequencies are computed on the host; the
-// table of cosines and sines grows as positions are used.
+// Rotary position embedding (Su et al., 2021), half-split pairing (element i with i + head_dim/2),
+// and the frequency scalings that extend a model's context. Frequencies are computed on the host;
+// the table of cosines and sines grows as positions are used.
 
 #include <cstdint>
 #include <vector>
@@ -13,11 +13,12 @@ namespace tandem {
 
 enum class RopeScaling : uint8_t {
   kNone,
-  kLinear,         // every frequency divided by factor
-  kLlama3,         // by wavelength: high kept, low divided, smooth between (Llama 3.1)
-  kYarn,           // Hugging Face's form (Peng et al., 2023); always applied
-  kYarnMiniMind,   // MiniMind's code: ramp bound d/2 - 1, only when the table is longer than original
-  kYarnTutorial,   // MiniMind's tutorial form: per-dimension beta, only when the table is longer
+  kLinear,        // every frequency divided by factor
+  kLlama3,        // by wavelength: high kept, low divided, smooth between (Llama 3.1)
+  kYarn,          // Hugging Face's form (Peng et al., 2023); always applied
+  kYarnMiniMind,  // MiniMind's code: ramp bound d/2 - 1, only when the table is longer than
+                  // original
+  kYarnTutorial,  // MiniMind's tutorial form: per-dimension beta, only when the table is longer
 };
 
 struct RopeConfig {
@@ -31,8 +32,9 @@ struct RopeConfig {
   double high_freq_factor = 4.0;       // llama3
   double beta_fast = 32.0;             // yarn forms
   double beta_slow = 1.0;              // yarn forms
-  double attention_factor = 0.0;       // yarn forms; 0: the form's default (HF 0.1 ln(factor) + 1, MiniMind 1)
-  bool truncate = true;                // kYarn: round the ramp's bounds outward
+  double attention_factor =
+      0.0;               // yarn forms; 0: the form's default (HF 0.1 ln(factor) + 1, MiniMind 1)
+  bool truncate = true;  // kYarn: round the ramp's bounds outward
   friend bool operator==(const RopeConfig&, const RopeConfig&) = default;
 };
 
@@ -44,9 +46,9 @@ std::vector<float> RopeFrequencies(const RopeConfig& config);
 // What cosines and sines are multiplied with.
 float RopeAmplitude(const RopeConfig& config);
 
-// Cosine and sine rows by position, filled on demand. angle = float(position) * frequency in f32 (as
-// the reference implementations do), then cos/sin of that in double. Owned by the model; Reserve is
-// called by the thread that runs steps, before the step.
+// Cosine and sine rows by position, filled on demand. angle = float(position) * frequency in f32
+// (as the reference implementations do), then cos/sin of that in double. Owned by the model;
+// Reserve is called by the thread that runs steps, before the step.
 class RopeTable {
  public:
   explicit RopeTable(const RopeConfig& config);
@@ -68,7 +70,7 @@ class RopeTable {
 struct RopeArgs {
   ConstTensorView positions;  // [tokens], i32, each < table.num_ready()
   const RopeTable& table;
-  TensorView x;               // [tokens, heads, head_dim], f32, in place
+  TensorView x;  // [tokens, heads, head_dim], f32, in place
 };
 
 void Rope(Context& context, const RopeArgs& args);

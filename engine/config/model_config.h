@@ -1,6 +1,7 @@
 #pragma once
-// What a model is: every number of its architecture, read once from config.json and immutable after.
-// One transformer (engine/model/transformer) runs all of them; the fields below are its switches.
+// What a model is: every number of its architecture, read once from config.json and immutable
+// after. One transformer (engine/model/transformer) runs all of them; the fields below are its
+// switches.
 
 #include <cstdint>
 #include <filesystem>
@@ -29,7 +30,7 @@ enum class Architecture : uint8_t {
 std::string_view Name(Architecture architecture);
 
 struct MoeConfig {
-  int64_t num_experts = 0;        // 0: dense
+  int64_t num_experts = 0;  // 0: dense
   int64_t top_k = 0;
   int64_t num_shared = 0;         // shared experts, summed, added last
   int64_t intermediate_size = 0;  // of one routed expert (and of one shared expert)
@@ -53,12 +54,12 @@ struct ModelConfig {
   int64_t vocab_size = 0;
   float norm_eps = 1e-5f;
   NormCast norm_cast = NormCast::kBeforeWeight;
-  bool qk_norm = false;        // RMSNorm per head on q and k before RoPE
-  bool qkv_bias = false;       // Qwen2
-  bool output_bias = false;    // attention_bias of Llama: also on o_proj
+  bool qk_norm = false;      // RMSNorm per head on q and k before RoPE
+  bool qkv_bias = false;     // Qwen2
+  bool output_bias = false;  // attention_bias of Llama: also on o_proj
   bool mlp_bias = false;
   bool tie_embeddings = false;
-  RopeConfig rope;             // max_positions: the context the model is used with
+  RopeConfig rope;               // max_positions: the context the model is used with
   std::vector<int64_t> windows;  // [num_layers]: sliding window of each layer, 0 for full attention
   MoeConfig moe;
   std::optional<int32_t> bos_id;
@@ -78,15 +79,16 @@ ModelConfig ReadModelConfig(const std::filesystem::path& directory);
 // The same from text; `where` names it in messages.
 ModelConfig ParseModelConfig(std::string_view json, const std::string& where);
 
-// The text of a config.json that ParseModelConfig reads as the same config; for the architectures that
-// Hugging Face knows, its field names. `weights` is the element type the checkpoint is stored in.
+// The text of a config.json that ParseModelConfig reads as the same config; for the architectures
+// that Hugging Face knows, its field names. `weights` is the element type the checkpoint is stored
+// in.
 std::string FormatModelConfig(const ModelConfig& config, DType weights);
 
 // --rope-scaling "none", "linear:factor=2", "yarn:factor=4[,original=2048,...]",
-// "yarn-minimind:...", "yarn-tutorial:...", "llama3:...": replaces the config's scaling at run time.
-// A factor lengthens max_positions to original * factor unless the config's is longer already.
-// Keys: factor, original, attention_factor, beta_fast, beta_slow, truncate (yarn forms), low_freq_factor,
-// high_freq_factor (llama3). Throws ConfigError.
+// "yarn-minimind:...", "yarn-tutorial:...", "llama3:...": replaces the config's scaling at run
+// time. A factor lengthens max_positions to original * factor unless the config's is longer
+// already. Keys: factor, original, attention_factor, beta_fast, beta_slow, truncate (yarn forms),
+// low_freq_factor, high_freq_factor (llama3). Throws ConfigError.
 void ApplyRopeScaling(std::string_view option, ModelConfig& config);
 
 // Defaults that generation_config.json asks for; absent fields stay empty.

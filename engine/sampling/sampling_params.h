@@ -19,7 +19,7 @@ struct SamplingParams {
   float frequency_penalty = 0.0f;
   float presence_penalty = 0.0f;
   std::vector<LogitBias> logit_bias;
-  uint64_t seed = 0;   // always set by the API (random when the client gave none)
+  uint64_t seed = 0;  // always set by the API (random when the client gave none)
   uint32_t choice = 0;
 
   int64_t max_tokens = 16;  // 0: only the prompt is evaluated
@@ -27,7 +27,7 @@ struct SamplingParams {
   bool ignore_eos = false;
   std::vector<int32_t> stop_token_ids;
 
-  std::optional<int32_t> logprobs;         // top alternatives with each drawn token; 0: its own only
+  std::optional<int32_t> logprobs;  // top alternatives with each drawn token; 0: its own only
   std::optional<int32_t> prompt_logprobs;  // the same for the prompt's tokens
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // Named tensors of a checkpoint, whatever file format they came from. Views point into mapped files
-// that the table owns, or into copies it owns where a file's own bytes cannot be viewed (alignment).
+// that the table owns, or into copies it owns where a file's own bytes cannot be viewed
+// (alignment).
 
 #include <cstddef>
 #include <filesystem>

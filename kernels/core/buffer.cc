@@ -12,7 +12,8 @@
 namespace tandem {
 namespace {
 
-// From here on an allocation is its own mapping: zero pages for free, returned to the system at once.
+// From here on an allocation is its own mapping: zero pages for free, returned to the system at
+// once.
 constexpr int64_t kMappedFrom = 1 << 20;
 constexpr int64_t kAlignment = 64;
 
@@ -30,10 +31,11 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
     void* mapped = mmap(nullptr, static_cast<size_t>(size_bytes), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) {
-      throw DeviceError("cannot map " + std::to_string(size_bytes) + " bytes of memory: " +
-                        std::strerror(errno));
+      throw DeviceError("cannot map " + std::to_string(size_bytes) +
+                        " bytes of memory: " + std::strerror(errno));
     }
-    madvise(mapped, static_cast<size_t>(size_bytes), MADV_HUGEPAGE);  // a wish: refusal costs speed only
+    madvise(mapped, static_cast<size_t>(size_bytes),
+            MADV_HUGEPAGE);  // a wish: refusal costs speed only
     data_ = static_cast<std::byte*>(mapped);
     return;
   }

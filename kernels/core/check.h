@@ -21,9 +21,9 @@ std::string DescribeValues(const Values&... values) {
 
 }  // namespace tandem
 
-#define CHECK(condition, ...)                                                  \
-  do {                                                                         \
-    if (!(condition)) [[unlikely]]                                             \
-      ::tandem::CheckFailed(__FILE__, __LINE__, #condition,                    \
-                            ::tandem::DescribeValues(__VA_ARGS__));            \
+#define CHECK(condition, ...)                                       \
+  do {                                                              \
+    if (!(condition)) [[unlikely]]                                  \
+      ::tandem::CheckFailed(__FILE__, __LINE__, #condition,         \
+                            ::tandem::DescribeValues(__VA_ARGS__)); \
   } while (false)

@@ -1,6 +1,7 @@
 #pragma once
-// What every op needs besides its operands: where it runs, on which threads, with which instructions,
-// and scratch memory. Owned by the runner or the trainer; used by one thread at a time.
+// What every op needs besides its operands: where it runs, on which threads, with which
+// instructions, and scratch memory. Owned by the runner or the trainer; used by one thread at a
+// time.
 
 #include "kernels/core/device.h"
 #include "kernels/core/instruction_set.h"

@@ -17,7 +17,8 @@ bool RequestAmxTiles() {
   return syscall(SYS_arch_prctl, kArchReqXcompPerm, kXfeatureXtiledata) == 0;
 }
 
-// g++ 12's __builtin_cpu_supports does not know AMX: CPUID leaf 7, EDX bits 22 (bf16), 24, 25 (int8).
+// g++ 12's __builtin_cpu_supports does not know AMX: CPUID leaf 7, EDX bits 22 (bf16), 24, 25
+// (int8).
 bool CpuHasAmx() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
@@ -47,11 +48,16 @@ InstructionSet Detect() { return InstructionSet::kPortable; }
 
 std::string_view Name(InstructionSet isa) {
   switch (isa) {
-    case InstructionSet::kPortable: return "portable";
-    case InstructionSet::kAvx2: return "avx2";
-    case InstructionSet::kAvx512: return "avx512";
-    case InstructionSet::kAvx512Bf16: return "avx512_bf16";
-    case InstructionSet::kAmx: return "amx";
+    case InstructionSet::kPortable:
+      return "portable";
+    case InstructionSet::kAvx2:
+      return "avx2";
+    case InstructionSet::kAvx512:
+      return "avx512";
+    case InstructionSet::kAvx512Bf16:
+      return "avx512_bf16";
+    case InstructionSet::kAmx:
+      return "amx";
   }
   return "?";
 }

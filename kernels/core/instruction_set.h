@@ -1,6 +1,6 @@
 #pragma once
-// Which CPU instructions the kernels may use. Chosen once per Context; results are bitwise reproducible
-// for one instruction set, not across them. `/version` prints the choice.
+// Which CPU instructions the kernels may use. Chosen once per Context; results are bitwise
+// reproducible for one instruction set, not across them. `/version` prints the choice.
 
 #include <cstdint>
 #include <optional>

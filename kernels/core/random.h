@@ -1,7 +1,7 @@
 #pragma once
 // Counter-based random numbers (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011): the number at (seed, choice, position, purpose) is always the same, whoever asks
-// and in whatever order. No state.
+// 1, 2, 3", SC 2011): the number at (seed, choice, position, purpose) is always the same, whoever
+// asks and in whatever order. No state.
 
 #include <array>
 #include <cstdint>
@@ -13,8 +13,8 @@ enum class RandomPurpose : uint32_t { kSample = 0, kDropout = 1, kInit = 2, kShu
 
 struct RandomKey {
   uint64_t seed = 0;
-  uint32_t choice = 0;      // index among the n choices of one request
-  uint64_t position = 0;    // absolute position of the token that is drawn
+  uint32_t choice = 0;    // index among the n choices of one request
+  uint64_t position = 0;  // absolute position of the token that is drawn
   RandomPurpose purpose = RandomPurpose::kSample;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // Shapes that unify: declare named dimensions, match operands against them; the first binding fixes
-// the value, later ones must agree, and the error names the dimension, the operand and both numbers.
+// the value, later ones must agree, and the error names the dimension, the operand and both
+// numbers.
 //
 //   ShapeCheck check("Matmul");
 //   Dim tokens{"tokens"}, k{"k"}, n{"n"};
@@ -48,7 +49,8 @@ class ShapeCheck {
     }
     return *this;
   }
-  ShapeCheck& Type(const char* operand, ConstTensorView view, std::initializer_list<DType> allowed) {
+  ShapeCheck& Type(const char* operand, ConstTensorView view,
+                   std::initializer_list<DType> allowed) {
     bool found = false;
     for (DType dtype : allowed) found = found || dtype == view.dtype();
     CHECK(found, op_, operand, "dtype", Name(view.dtype()), "is not supported");

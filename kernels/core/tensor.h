@@ -1,6 +1,6 @@
 #pragma once
-// TensorView and ConstTensorView borrow elements; Tensor owns them. All are row-major and dense, up to
-// four dimensions. A view never outlives the call it is passed to unless the holder says so.
+// TensorView and ConstTensorView borrow elements; Tensor owns them. All are row-major and dense, up
+// to four dimensions. A view never outlives the call it is passed to unless the holder says so.
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,8 @@
 #pragma once
-// Scratch memory as a stack: an op opens a WorkspaceScope, takes 64-byte aligned pieces, and the scope
-// gives them back. The memory grows to the largest need seen and is then reused: no allocation in a
-// steady state. One thread (the caller of ops) takes; worker threads may use what was taken.
+// Scratch memory as a stack: an op opens a WorkspaceScope, takes 64-byte aligned pieces, and the
+// scope gives them back. The memory grows to the largest need seen and is then reused: no
+// allocation in a steady state. One thread (the caller of ops) takes; worker threads may use what
+// was taken.
 
 #include <cstddef>
 #include <cstdint>

@@ -173,8 +173,7 @@ TEST_F(SettingsTest, ReadsVariables) {
 }
 
 TEST_F(SettingsTest, RefusesUnknownNamesWithANearMatch) {
-  EXPECT_EQ(Error({"dir", "--prot", "80"}),
-            "unknown flag --prot; did you mean --port?");
+  EXPECT_EQ(Error({"dir", "--prot", "80"}), "unknown flag --prot; did you mean --port?");
   EXPECT_TRUE(Contains(Error({"dir", "-x"}), "unknown flag -x"));
   EXPECT_TRUE(Contains(Error({"dir", "other"}), "unexpected argument \"other\""));
   EXPECT_TRUE(Contains(Error({"dir"}, {{"TANDEM_PROT", "80"}}),
