@@ -23,8 +23,7 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Any bytes: invalid UTF-8 is replaced by U+FFFD first. Special tokens written in the text (such
-  // as
-  // "<|im_end|>") become their ids, as in the reference implementations.
+  // as "<|im_end|>") become their ids, as in the reference implementations.
   virtual std::vector<TokenId> Encode(std::string_view text, SpecialTokens special) const = 0;
 
   // The bytes that a token contributes to the output: possibly half a UTF-8 character. Those of a
