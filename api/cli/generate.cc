@@ -13,7 +13,7 @@
 #include "api/cli/command_settings.h"
 #include "api/cli/generate_options.h"
 #include "api/cli/loaded_model.h"
-#include "api/openai/completion_request.h"
+#include "api/openai/generation_request.h"
 #include "api/routes/completion_choice.h"
 #include "kernels/core/error.h"
 #include "scheduler/engine_loop.h"
@@ -24,8 +24,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-CompletionRequest MakeAsk(const GenerateOptions& options, const GenerationConfig& defaults) {
-  CompletionRequest ask;
+GenerationRequest MakeAsk(const GenerateOptions& options, const GenerationConfig& defaults) {
+  GenerationRequest ask;
   SamplingParams& sampling = ask.sampling;
   const auto pick = [](const std::optional<double>& given, std::optional<float> model,
                        float otherwise) {
@@ -84,7 +84,7 @@ std::string Describe(const Outcome& outcome) {
 }
 
 // Submits, and prints text until the end.
-Outcome Run(const LoadedModel& model, const GenerateOptions& options, const CompletionRequest& ask,
+Outcome Run(const LoadedModel& model, const GenerateOptions& options, const GenerationRequest& ask,
             EngineLoop& loop, std::ostream& out) {
   auto request = std::make_shared<Request>();
   request->id = RequestId{1};
@@ -130,7 +130,7 @@ int Generate(const CommandLine& line) {
   }
   options.model.max_num_seqs = 1;
   const LoadedModel model = LoadModel(options.model);
-  const CompletionRequest ask = MakeAsk(options, model.defaults);
+  const GenerationRequest ask = MakeAsk(options, model.defaults);
   Validate(ask.sampling, model.runner->limits().vocab_size);
   EngineLoop loop(*model.runner, MakeSchedulerConfig(options.model));
   const Outcome outcome = Run(model, options, ask, loop, line.out);
