@@ -110,8 +110,9 @@ int Serve(const CommandLine& line) {
   const StopSignals signals;
 
   const LoadedModel model = LoadModel(options.model);
-  ServerMetrics metrics(options.served_model_names.empty() ? model.name
-                                                           : options.served_model_names.front());
+  ServerMetrics metrics(
+      options.served_model_names.empty() ? model.name : options.served_model_names.front(),
+      options.metric_names);
   EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
   const ServedModel served = Served(model, options, engine);
@@ -119,7 +120,7 @@ int Serve(const CommandLine& line) {
   FillVersion(model, served, status);
 
   WarnOfLimits(model, served, log);
-  Generator generator(served, metrics);
+  Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
   const std::vector<Route> routes = AllRoutes(generator, status, metrics);
   Router router(routes, ApiKeys(keys), metrics, log);
   HttpServer http({options.host, static_cast<uint16_t>(options.port)}, MakeLimits(options), router);
