@@ -1,0 +1,79 @@
+// One answer while it is made: adds the chunks to its message and measures. Fields that it sets in
+// the message: content, reasoning, finish, stats, error.
+
+import { RequestError, streamAnswer } from "./client.js";
+
+function deltaOf(choice) {
+  if (typeof choice.text === "string") return { content: choice.text, reasoning: "" };
+  const delta = choice.delta ?? {};
+  return {
+    content: delta.content ?? "",
+    reasoning: delta.reasoning_content ?? delta.reasoning ?? "",
+  };
+}
+
+class Measure {
+  #start = performance.now();
+  #first = null;
+  #last = null;
+  #numDeltas = 0;
+
+  delta() {
+    this.#last = performance.now();
+    this.#first ??= this.#last;
+    this.#numDeltas += 1;
+  }
+
+  // Without a usage from the server (an answer that was stopped) pieces of text stand for tokens.
+  stats(usage) {
+    if (this.#first === null) return null;
+    const tokens = usage?.completion_tokens ?? this.#numDeltas;
+    const seconds = (this.#last - this.#first) / 1000;
+    return {
+      tokens,
+      exact: usage !== null,
+      firstSeconds: (this.#first - this.#start) / 1000,
+      // The first token's time is the prompt's.
+      speed: tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : null,
+      promptTokens: usage?.prompt_tokens ?? null,
+      cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
+    };
+  }
+}
+
+function take(chunk, message, measure) {
+  const choice = chunk?.choices?.[0];
+  if (!choice) return;
+  const { content, reasoning } = deltaOf(choice);
+  message.content += content;
+  message.reasoning += reasoning;
+  if (content || reasoning) measure.delta();
+  if (choice.finish_reason) message.finish = choice.finish_reason;
+}
+
+// Runs to the answer's end, however it ends. `onChange` is called after each chunk.
+export async function runAnswer({ request, key, signal, message, onChange }) {
+  const measure = new Measure();
+  let usage = null;
+  Object.assign(message, { finish: null, error: null, stats: null });
+  try {
+    for await (const chunk of streamAnswer({ ...request, key, signal })) {
+      take(chunk, message, measure);
+      usage = chunk?.usage ?? usage;
+      message.stats = measure.stats(usage);
+      onChange();
+    }
+    if (message.finish === null) throw new RequestError("cut");
+  } catch (error) {
+    if (signal.aborted) {
+      message.finish = "stopped";
+    } else if (error instanceof RequestError) {
+      const { kind, status, retryAfter } = error;
+      message.finish = "error";
+      message.error = { kind, status, retryAfter, message: error.message };
+    } else {
+      throw error;
+    }
+  }
+  message.stats = measure.stats(usage);
+}
