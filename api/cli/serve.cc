@@ -15,6 +15,7 @@
 #include "api/cli/stop_signals.h"
 #include "api/http/server.h"
 #include "api/routes/completions.h"
+#include "api/routes/page_routes.h"
 #include "api/routes/router.h"
 #include "api/routes/status_routes.h"
 
@@ -106,6 +107,7 @@ int Serve(const CommandLine& line) {
   std::vector<Route> routes = StatusRoutes(served, status, metrics);
   routes.push_back({"POST", "/v1/completions", RouteAccess::kKey,
                     [&completions](Call& call) { return completions(call); }});
+  for (Route& route : PageRoutes()) routes.push_back(std::move(route));
   Router router(std::move(routes), ApiKeys(keys), metrics, log);
   HttpServer http({options.host, static_cast<uint16_t>(options.port)}, MakeLimits(options), router);
   const bool is_v6 = options.host.find(':') != std::string::npos;

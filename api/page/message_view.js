@@ -78,7 +78,7 @@ export class AnswerView {
     if (plain) this.tools.append(iconButton("more", "message.continue", actions.resume));
     this.element = element("article", { className: "message answer" },
       heading(plain ? "message.continuation" : "message.model"), this.details, this.body.element,
-      this.error, this.retry, element("div", { className: "under" }, this.tools, this.stats));
+      this.error, this.retry, element("div", { className: "under" }, this.stats, this.tools));
     onLanguage(() => this.#showTexts());
   }
 
@@ -108,6 +108,7 @@ export class AnswerView {
     this.stats.textContent = statsText(this.message);
     this.error.hidden = error === null;
     this.retry.hidden = error === null;
+    this.element.classList.toggle("failed", error !== null && this.message.content === "");
     if (error) this.error.textContent = errorText(error);
   }
 }
