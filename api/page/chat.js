@@ -31,6 +31,11 @@ export class Chat {
       again: () => this.#again(),
       resume: () => this.#resume(),
     };
+    // Else the browser ends the answer, which would look like a broken connection.
+    window.addEventListener("pagehide", () => {
+      this.stop();
+      this.#conversation.save();
+    });
     this.#log = new LogView({ plain: !model.chats, actions });
     this.#show();
   }

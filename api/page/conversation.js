@@ -30,13 +30,12 @@ export class Conversation {
   #timer = null;
   #onLost;
 
-  // `onLost` is called when the storage did not take the conversation.
+  // `onLost` is called once, when the storage does not take the conversation.
   constructor(name, onLost) {
     this.#key = `tandem-conversation-${name}`;
     this.#onLost = onLost;
     const stored = read(this.#key);
     if (Array.isArray(stored)) this.messages = stored.map(restored).filter(Boolean);
-    window.addEventListener("pagehide", () => this.save());
   }
 
   get last() {
@@ -56,6 +55,8 @@ export class Conversation {
     clearTimeout(this.#timer);
     this.#timer = null;
     const kept = this.messages.length > 0 ? this.messages : null;
-    if (!write(this.#key, kept)) this.#onLost();
+    if (write(this.#key, kept)) return;
+    this.#onLost();
+    this.#onLost = () => {};
   }
 }

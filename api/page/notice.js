@@ -16,15 +16,12 @@ export function notice(key, undo = null) {
   }
   clearTimeout(timer);
   timer = setTimeout(clearNotice, showMs);
-  byId("notice").classList.remove("hidden");
   byId("notice").replaceChildren(line);
 }
 
 // For screen readers alone.
 export function announce(key) {
-  clearTimeout(timer);
-  byId("notice").classList.add("hidden");
-  byId("notice").replaceChildren(t(key));
+  byId("announcer").textContent = t(key);
 }
 
 export function clearNotice() {

@@ -1,5 +1,5 @@
-// Server-sent events out of bytes, however the network cut them: in the middle of a line, of a
-// line's end, or of a character. https://html.spec.whatwg.org/multipage/server-sent-events.html
+// Server-sent events (HTML standard, 9.2) out of bytes, however the network cut them: in the middle
+// of a line, of a line's end, or of a character.
 
 export class SseParser {
   #line = "";  // what came of a line whose end did not

@@ -10,6 +10,7 @@
 
 #include "api/http/server.h"
 #include "api/routes/completions.h"
+#include "api/routes/page_routes.h"
 #include "api/routes/router.h"
 #include "api/routes/status_routes.h"
 #include "tests/api/support/fake_engine.h"
@@ -44,6 +45,7 @@ class TestServer {
                       [this](Call& call) { return completions_(call); }});
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
+    for (Route& route : PageRoutes()) routes.push_back(std::move(route));
     router_ = std::make_unique<Router>(std::move(routes), ApiKeys(options.keys), metrics_, log_);
     server_ = std::make_unique<HttpServer>(HttpAddress{"127.0.0.1", 0}, options.limits, *router_);
   }

@@ -86,7 +86,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                      "max_model_len": 32768, "capabilities": self.server.capabilities}
             body = json.dumps({"object": "list", "data": [model]}).encode()
             return self.reply(200, "application/json", body)
-        name = "index.html" if self.path == "/" else self.path.removeprefix("/assets/")
+        known = {"/": "index.html", "/favicon.ico": "favicon.svg"}
+        name = known.get(self.path, self.path.removeprefix("/assets/"))
         file = PAGE / name
         if "/" in name or not file.is_file():
             return self.reply_error(404, "there is no such file")
