@@ -12,6 +12,9 @@ function deltaOf(choice) {
   };
 }
 
+// Pieces that come within this time may have come in one burst.
+const shortestMs = 50;
+
 class Measure {
   #start = performance.now();
   #first = null;
@@ -28,16 +31,21 @@ class Measure {
   stats(usage) {
     if (this.#first === null) return null;
     const tokens = usage?.completion_tokens ?? this.#numDeltas;
-    const seconds = (this.#last - this.#first) / 1000;
     return {
       tokens,
       exact: usage !== null,
       firstSeconds: (this.#first - this.#start) / 1000,
-      // The first token's time is the prompt's.
-      speed: tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : null,
+      speed: this.#speed(tokens),
       promptTokens: usage?.prompt_tokens ?? null,
       cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
     };
+  }
+
+  // Tokens a second after the first, whose time is the prompt's; of the whole where that is too short.
+  #speed(tokens) {
+    const after = this.#last - this.#first;
+    if (after >= shortestMs) return ((tokens - 1) / after) * 1000;
+    return (tokens / (this.#last - this.#start)) * 1000;
   }
 }
 

@@ -12,7 +12,9 @@ export class LogView {
   #toEnd = byId("to-end");
   #views = [];
   #dirty = new Set();
-  #atEnd = true;
+  #atEnd = true;  // the view follows what comes
+  #top = 0;       // where the scroller stood, and how high it was, when it was last looked at
+  #height = 0;
 
   // `plain`: texts are shown as they are, without Markdown.
   constructor({ plain, actions }) {
@@ -64,14 +66,26 @@ export class LogView {
     }
   }
 
+  // Only the reader leaves the end. The browser scrolls too, when heights that it had estimated for
+  // messages out of view turn out otherwise; then the whole becomes shorter, or the place moves down.
   #noteScroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight <= endMargin;
-    this.#toEnd.hidden = this.#atEnd;
+    const isNear = scrollHeight - scrollTop - clientHeight <= endMargin;
+    const wentUp = scrollTop < this.#top && scrollHeight >= this.#height;
+    if (isNear) this.#atEnd = true;
+    else if (wentUp) this.#atEnd = false;
+    else if (this.#atEnd) this.#scroller.scrollTop = scrollHeight;
+    this.#remember();
   }
 
   #keepEnd() {
     if (this.#atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#noteScroll();
+    this.#remember();
+  }
+
+  #remember() {
+    this.#top = this.#scroller.scrollTop;
+    this.#height = this.#scroller.scrollHeight;
+    this.#toEnd.hidden = this.#atEnd;
   }
 }

@@ -9,7 +9,7 @@ export function statsText(message) {
     const tokens = number(stats.tokens);
     parts.push(t(stats.exact ? "stats.tokens" : "stats.about", { tokens }));
     const digits = stats.speed < 100 ? 1 : 0;
-    if (stats.speed !== null) parts.push(t("stats.speed", { speed: number(stats.speed, digits) }));
+    parts.push(t("stats.speed", { speed: number(stats.speed, digits) }));
     parts.push(t("stats.first", { seconds: number(stats.firstSeconds, 2) }));
     if (stats.promptTokens !== null) parts.push(promptText(stats));
   }

@@ -4,7 +4,7 @@
     python tests/clients/chat_page.py [--url http://127.0.0.1:8000/] [--screenshots DIR] [-k NAME]
 
 Needs Playwright for Python and Chromium (Debian: chromium); without them it says SKIPPED and ends
-with 0. The page is served from the checkout by a scripted server; with --url the page of a running
+with 77. The page is served from the checkout by a scripted server; with --url the page of a running
 `tandem serve` is tried too, with whatever model it has. --screenshots leaves pictures of the page in
 DIR, to be looked at.
 """
@@ -25,7 +25,7 @@ from scripted_chat_server import ScriptedServer  # noqa: E402
 
 def skip(why):
     print("SKIPPED:", why)
-    sys.exit(0)
+    sys.exit(77)
 
 
 def run(name, check, browser, url=None):

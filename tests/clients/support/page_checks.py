@@ -46,7 +46,7 @@ def says_how_fast_an_answer_came(session):
     stats = session.page.inner_text(".answer.last .stats")
     tokens, speed, first, prompt = stats.split(" · ")
     assert tokens == "5 tokens" and prompt == "prompt of 12, 8 of them cached", stats
-    assert 4 < float(speed.removesuffix(" tokens/s")) < 20.5, stats
+    assert 1 < float(speed.removesuffix(" tokens/s")) < 20.5, stats
     assert 0.04 < float(re.search(r"first after ([\d.]+) s", first).group(1)) < 5, stats
     session.ask("Once more", "all", finish="length")
     assert "ended at the length limit" in session.page.inner_text(".answer.last .stats")
@@ -500,11 +500,11 @@ def waits_for_a_server(session):
 
 @check
 def scrolls_with_the_answer_unless_the_reader_does(session):
-    def at_end():
-        return session.page.evaluate("""() => { const s = document.getElementById("scroller");
-            return s.scrollHeight - s.scrollTop - s.clientHeight < 20; }""")
     session.ask("Long", *(f"line {i}\n\n" for i in range(100)))
-    assert at_end()
+    for i in range(4):  # messages out of view have estimated heights
+        session.ask(f"Question {i}", *(f"line {i}\n\n" for i in range(15)), delay=0.01)
+        assert session.at_end(), i
+        assert not session.shows("#to-end")
     answer = session.server.will(Answer(["more\n\n"] * 500, delay=0.01))
     session.send("Longer", wait=False)
     session.wait_for_text("more\n\nmore")
@@ -515,8 +515,8 @@ def scrolls_with_the_answer_unless_the_reader_does(session):
     session.page.wait_for_timeout(300)
     assert session.page.evaluate("document.getElementById('scroller').scrollTop") == top
     session.page.click("#to-end")
-    session.page.wait_for_timeout(100)
-    assert at_end()
+    session.page.wait_for_selector("#to-end", state="hidden")
+    assert session.at_end()
     session.page.click("#stop")
     until(answer.left.is_set, "the connection was closed")
 
@@ -537,14 +537,15 @@ def stays_quick_in_a_long_conversation(session):
     session.page.wait_for_selector(".answer.last")
     loading = time.monotonic() - start
     assert session.page.locator(".message").count() == 1000
+    assert session.at_end()
     first = session.page.query_selector(".message")
     start = time.monotonic()
     session.ask("Now a long one", *(f"word{i} " for i in range(3000)))
     answering = time.monotonic() - start
     assert session.body.inner_text().endswith("word2999")
     assert session.page.evaluate("(node) => node.isConnected", first), "the page was made again"
-    # Generous: a processor that others use too.
-    assert loading < 10 and answering < 10, (loading, answering)
+    # Generous: the processor may be busy with other tests.
+    assert loading < 20 and answering < 20, (loading, answering)
 
 
 @check

@@ -2,6 +2,8 @@
 
 import time
 
+from scripted_chat_server import Answer
+
 
 def until(condition, what, seconds=10):
     """Waits for what no event of the browser tells: something the server sees."""
@@ -64,11 +66,9 @@ class Session:
             self.wait_for_end()
 
     def ask(self, text, *pieces, **answer):
-        """Sends, gets these pieces as the answer, and returns its element."""
-        from scripted_chat_server import Answer
+        """Sends, and gets these pieces as the answer."""
         self.server.will(Answer(list(pieces), **answer))
         self.send(text)
-        return self.answer
 
     def wait_for_end(self):
         self.page.wait_for_selector("#log:not(.running) .answer.last:not(.busy)")
@@ -98,6 +98,10 @@ class Session:
 
     def shows(self, selector):
         return self.page.locator(selector).is_visible()
+
+    def at_end(self):
+        return self.page.evaluate("""() => { const scroller = document.getElementById("scroller");
+            return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 20; }""")
 
     def last_request(self):
         return self.server.requests[-1][2]
