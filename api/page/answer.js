@@ -41,8 +41,10 @@ class Measure {
     };
   }
 
-  // Tokens a second after the first, whose time is the prompt's; of the whole where that is too short.
+  // Tokens a second after the first, whose time is the prompt's; where that is too short, of the
+  // whole.
   #speed(tokens) {
+    if (tokens < 2) return null;
     const after = this.#last - this.#first;
     if (after >= shortestMs) return ((tokens - 1) / after) * 1000;
     return (tokens / (this.#last - this.#start)) * 1000;

@@ -45,10 +45,11 @@ export class Composer {
     if (hadFocus) this.focus();  // the button that had it is gone
   }
 
-  // While a word is being composed (Chinese, Japanese, ...) Enter belongs to the input method. Safari
-  // ends the composition before it reports the key, with code 229.
+  // While a word is being composed (Chinese, Japanese, ...) Enter belongs to the input method.
+  // Safari ends the composition before it reports the key, with code 229.
   #key(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    const composes = event.isComposing || event.keyCode === 229;
+    if (event.key !== "Enter" || event.shiftKey || composes) return;
     event.preventDefault();
     if (!this.#busy) byId("composer").requestSubmit();
   }

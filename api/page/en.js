@@ -46,6 +46,7 @@ export default {
   "message.cancel": "Cancel",
   "message.pending": "Waiting for the first token",
 
+  "stats.one": "1 token",
   "stats.tokens": "{tokens} tokens",
   "stats.about": "about {tokens} tokens",
   "stats.speed": "{speed} tokens/s",

@@ -1,5 +1,5 @@
-// Code, bold and italic inside a line of Markdown: a tree of strings and {type, children}. One pass,
-// in time linear in the text whatever the text is.
+// Code, bold and italic inside a line of Markdown: a tree of strings and {type, children}. One
+// pass, in time linear in the text whatever the text is.
 
 const tokenPattern = /\\[!-/:-@[-`{-~]|`+|\*\*|__|\*|_/g;
 const types = { "**": "strong", "__": "strong", "*": "em", "_": "em" };

@@ -66,8 +66,9 @@ export class LogView {
     }
   }
 
-  // Only the reader leaves the end. The browser scrolls too, when heights that it had estimated for
-  // messages out of view turn out otherwise; then the whole becomes shorter, or the place moves down.
+  // Only the reader leaves the end. The browser scrolls too, when heights that it had estimated
+  // for messages out of view turn out otherwise; then the whole becomes shorter, or the place
+  // moves down.
   #noteScroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     const isNear = scrollHeight - scrollTop - clientHeight <= endMargin;

@@ -5,7 +5,9 @@ import { fetchModel } from "./client.js";
 import { Composer } from "./composer.js";
 import { byId, setIcon, textButton } from "./dom.js";
 import { conversationText, download } from "./export.js";
-import { currentLanguage, label, number, onLanguage, setLanguage, t, translatePage } from "./i18n.js";
+import {
+  currentLanguage, label, number, onLanguage, setLanguage, t, translatePage,
+} from "./i18n.js";
 import { askForKey, currentKey, setUpKey } from "./key_dialog.js";
 import { Panel } from "./panel.js";
 import { completionLength } from "./request.js";

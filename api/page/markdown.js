@@ -48,7 +48,8 @@ function blockOf({ start, text }) {
 // False when the line closed the fence.
 function extendsCode(block, text) {
   const line = text.trim();
-  if (line.length >= block.fence.length && line === block.fence[0].repeat(line.length)) return false;
+  const isFence = line === block.fence[0].repeat(line.length);
+  if (isFence && line.length >= block.fence.length) return false;
   const own = text.search(/[^ ]|$/);
   block.lines.push(text.slice(Math.min(own, block.indent)));
   return true;

@@ -6,10 +6,8 @@ export function statsText(message) {
   const { stats, finish } = message;
   const parts = [];
   if (stats) {
-    const tokens = number(stats.tokens);
-    parts.push(t(stats.exact ? "stats.tokens" : "stats.about", { tokens }));
-    const digits = stats.speed < 100 ? 1 : 0;
-    parts.push(t("stats.speed", { speed: number(stats.speed, digits) }));
+    parts.push(tokensText(stats));
+    if (stats.speed !== null) parts.push(speedText(stats));
     parts.push(t("stats.first", { seconds: number(stats.firstSeconds, 2) }));
     if (stats.promptTokens !== null) parts.push(promptText(stats));
   }
@@ -17,6 +15,13 @@ export function statsText(message) {
   if (finish === "stopped") parts.push(t("stats.stopped"));
   return parts.join(" · ");
 }
+
+function tokensText({ tokens, exact }) {
+  if (tokens === 1) return t("stats.one");
+  return t(exact ? "stats.tokens" : "stats.about", { tokens: number(tokens) });
+}
+
+const speedText = ({ speed }) => t("stats.speed", { speed: number(speed, speed < 100 ? 1 : 0) });
 
 function promptText({ promptTokens, cachedTokens }) {
   const values = { tokens: number(promptTokens), cached: number(cachedTokens) };

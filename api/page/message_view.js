@@ -18,9 +18,9 @@ export class UserView {
   constructor(message, plain, actions) {
     this.message = message;
     this.body = new PlainView();
+    this.editButton = iconButton("edit", "message.edit", () => this.#edit(actions.edit));
     this.tools = element("div", { className: "tools" },
-      copyButton("message.copy", () => message.content),
-      iconButton("edit", "message.edit", () => this.#edit(actions.edit)),
+      copyButton("message.copy", () => message.content), this.editButton,
       iconButton("delete", "message.delete", actions.remove));
     this.element = element("article", { className: "message user" },
       heading(plain ? "message.prompt" : "message.you"), this.body.element, this.tools);
@@ -36,7 +36,7 @@ export class UserView {
     const close = () => {
       form.replaceWith(this.body.element);
       this.tools.hidden = false;
-      this.tools.querySelector("button").focus();
+      this.editButton.focus();
     };
     const form = element("form", { className: "edit" }, area,
       element("div", { className: "row" },
@@ -71,7 +71,7 @@ export class AnswerView {
     this.error = element("p", { className: "error", hidden: true });
     this.error.setAttribute("role", "alert");
     this.stats = element("p", { className: "stats" });
-    this.retry = textButton("message.retry", actions.again);
+    this.retry = textButton("message.retry", plain ? actions.resume : actions.again);
     this.tools = element("div", { className: "tools" },
       copyButton("message.copy", () => splitThinking(message.content).answer),
       iconButton("again", "message.again", actions.again));

@@ -18,7 +18,8 @@ export class SettingsPanel {
     byId("fields").addEventListener("submit", (event) => event.preventDefault());
     this.#makePresets();
     for (const name of Object.keys(fields)) this.#bindNumber(name);
-    byId("system").addEventListener("input", (event) => settings.set({ system: event.target.value }));
+    byId("system").addEventListener("input", (event) =>
+      settings.set({ system: event.target.value }));
     byId("reset").addEventListener("click", () => {
       settings.reset();
       this.#show();
@@ -92,6 +93,7 @@ export class SettingsPanel {
       input.parentElement.querySelector("output").textContent = text;
     }
     const chosen = presets.indexOf(this.#settings.preset());
-    byId("presets").querySelectorAll("input").forEach((input, i) => { input.checked = i === chosen; });
+    const inputs = [...byId("presets").querySelectorAll("input")];
+    inputs.forEach((input, i) => { input.checked = i === chosen; });
   }
 }

@@ -4,7 +4,7 @@
 import { read, write } from "./storage.js";
 
 const storageKey = "tandem-theme";
-export const themes = ["auto", "light", "dark"];
+const themes = ["auto", "light", "dark"];
 
 let theme = read(storageKey);
 if (!themes.includes(theme)) theme = "auto";

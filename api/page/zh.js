@@ -46,6 +46,7 @@ export default {
   "message.cancel": "取消",
   "message.pending": "等待第一个词元",
 
+  "stats.one": "1 个词元",
   "stats.tokens": "{tokens} 个词元",
   "stats.about": "约 {tokens} 个词元",
   "stats.speed": "{speed} 词元/秒",
