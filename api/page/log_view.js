@@ -2,6 +2,7 @@
 // long as the reader is at the end.
 
 import { byId } from "./dom.js";
+import { onLanguage } from "./i18n.js";
 import { AnswerView, UserView } from "./message_view.js";
 
 const endMargin = 16;  // pixels from the end that still count as the end
@@ -22,6 +23,7 @@ export class LogView {
     this.actions = actions;
     this.#scroller.addEventListener("scroll", () => this.#noteScroll(), { passive: true });
     this.#toEnd.addEventListener("click", () => this.scrollToEnd());
+    onLanguage(() => this.#views.forEach((view) => view.update()));
     new ResizeObserver(() => this.#keepEnd()).observe(this.#scroller);
   }
 

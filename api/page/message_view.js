@@ -2,7 +2,7 @@
 // conversation's: edit, remove, again, resume.
 
 import { copyButton, element, iconButton, textButton } from "./dom.js";
-import { onLanguage, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { MarkdownView, PlainView } from "./markdown_view.js";
 import { errorText, statsText } from "./message_text.js";
 import { splitThinking } from "./thinking.js";
@@ -79,7 +79,6 @@ export class AnswerView {
     this.element = element("article", { className: "message answer" },
       heading(plain ? "message.continuation" : "message.model"), this.details, this.body.element,
       this.error, this.retry, element("div", { className: "under" }, this.stats, this.tools));
-    onLanguage(() => this.#showTexts());
   }
 
   update() {

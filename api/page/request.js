@@ -15,9 +15,18 @@ function common(model, settings) {
   return body;
 }
 
-// An earlier answer without its thoughts, which models do not expect to see again.
-const spoken = ({ role, content }) =>
-  ({ role, content: role === "assistant" ? splitThinking(content).answer : content });
+// What was said so far. Earlier answers come without their thoughts, which models do not expect to
+// see again. Where no answer came, the questions are one: templates want the roles to alternate.
+function dialogue(messages) {
+  const said = [];
+  for (const { role, content } of messages) {
+    const text = role === "assistant" ? splitThinking(content).answer : content;
+    if (role === "assistant" && text === "") continue;
+    if (said.at(-1)?.role === role) said.at(-1).content += `\n\n${text}`;
+    else said.push({ role, content: text });
+  }
+  return said;
+}
 
 export function chatRequest(model, settings, messages) {
   const system = settings.system.trim();
@@ -27,7 +36,7 @@ export function chatRequest(model, settings, messages) {
       ...common(model, settings),
       messages: [
         ...(system ? [{ role: "system", content: system }] : []),
-        ...messages.map(spoken),
+        ...dialogue(messages),
       ],
     },
   };

@@ -194,6 +194,9 @@ def says_what_went_wrong(session):
     session.page.unroute("**/v1/chat/completions")
     session.ask("Goes on", "yes")
     assert session.body.inner_text() == "yes"
+    assert [each["content"] for each in session.last_request()["messages"]] == [
+        "Busy", "Hello there.", "In the stream", "half", "Broken off", "half",
+        "No message\n\nNobody there\n\nGoes on"]
 
 
 def waits_for_a_server(session):
