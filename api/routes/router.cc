@@ -104,6 +104,8 @@ Reply Router::Handle(HttpRequest& request, Waker wake) {
   Call call{request, ParameterOf(*route, request.path), tenant, std::move(wake)};
   try {
     return route->run(call);
+  } catch (const ApiFailure& failure) {
+    return ErrorResponse(failure.error());
   } catch (const InvalidRequest& invalid) {
     ApiError error{.status = 400, .message = invalid.what()};
     if (!invalid.field().empty()) error.param = invalid.field();

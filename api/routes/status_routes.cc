@@ -16,6 +16,9 @@ std::string ModelObject(const ServedModel& model, std::string_view name) {
   out.append(R"(,"owned_by":"tandem","root":)");
   AppendJsonString(model.names.front(), out);
   out.append(R"(,"parent":null,"max_model_len":)").append(std::to_string(model.max_context));
+  out.append(R"(,"capabilities":["completion")");
+  if (model.chat_template != nullptr) out.append(R"(,"chat")");
+  out.push_back(']');
   out.push_back('}');
   return out;
 }
@@ -39,7 +42,11 @@ HttpResponse OneModel(const ServedModel& model, const std::string& name) {
 }
 
 HttpResponse Health(const ServedModel& model) {
-  if (model.engine.Healthy()) return Json(R"({"status":"ok"})");
+  if (model.engine.Healthy()) {
+    const int64_t waiting = model.engine.Stats().num_waiting;
+    return Json(R"({"status":"ok","queue_size":)" + std::to_string(waiting) +
+                R"(,"gpu_memory":null})");  // no GPU computes
+  }
   return ErrorResponse(ErrorOfStatus(503, "the engine failed; the server must be restarted"));
 }
 
@@ -77,8 +84,8 @@ std::vector<Route> StatusRoutes(const ServedModel& model, const ServerStatus& st
       {"GET", "/version", RouteAccess::kPublic, [&status](Call&) { return Version(status); }},
       {"GET", "/metrics", RouteAccess::kKey,
        [&model, &metrics](Call&) { return Metrics(model, metrics); }},
-      {"GET", "/v1/models", RouteAccess::kKey, [&model](Call&) { return ListModels(model); }},
-      {"GET", "/v1/models/{id}", RouteAccess::kKey,
+      {"GET", "/v1/models", RouteAccess::kPublic, [&model](Call&) { return ListModels(model); }},
+      {"GET", "/v1/models/{id}", RouteAccess::kPublic,
        [&model](Call& call) { return OneModel(model, call.parameter); }},
   };
 }

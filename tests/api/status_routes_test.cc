@@ -17,7 +17,8 @@ TEST(StatusRoutes, ListsTheModelUnderEachOfItsNames) {
   EXPECT_EQ(body["object"], "list");
   ASSERT_EQ(body["data"].size(), 2u);
   EXPECT_EQ(body["data"][0], json::parse(R"({"id":"tiny","object":"model","created":1700000000,
-      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":10000000})"));
+      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":10000000,
+      "capabilities":["completion","chat"]})"));
   EXPECT_EQ(json::parse(server.Get("/models").body), body) << "also without /v1";
 }
 
@@ -32,7 +33,8 @@ TEST(StatusRoutes, FindsOneModelByName) {
 
 TEST(StatusRoutes, TellsHealthAndReadiness) {
   TestServer server;
-  EXPECT_EQ(server.Get("/health").status, 200);
+  EXPECT_EQ(json::parse(server.Get("/health").body),
+            json::parse(R"({"status":"ok","queue_size":0,"gpu_memory":null})"));
   EXPECT_EQ(server.Get("/ready").status, 200);
   server.status.draining = true;
   EXPECT_EQ(server.Get("/health").status, 200) << "alive while it drains";
@@ -89,25 +91,25 @@ TEST(Router, AnswersOptions) {
   const RawResponse one = client.ReadResponse();
   EXPECT_EQ(one.status, 204);
   EXPECT_EQ(one.Header("allow"), "POST, OPTIONS");
-  EXPECT_EQ(client.ReadResponse().Header("allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(client.ReadResponse().Header("allow"), "POST, GET, HEAD, OPTIONS");
 }
 
 TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
   TestServer server({.keys = {"first", "second"}});
-  for (const char* path : {"/health", "/ready", "/version"}) {
+  for (const char* path : {"/health", "/ready", "/version", "/v1/models"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
-  for (const char* path : {"/v1/models", "/metrics", "/nothing", "/v1/completions"}) {
+  for (const char* path : {"/metrics", "/nothing", "/v1/completions", "/tokenizer_info"}) {
     const RawResponse response = server.Get(path);
     EXPECT_EQ(response.status, 401) << path;
     EXPECT_EQ(json::parse(response.body)["error"]["code"], "invalid_api_key");
   }
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Bearer second\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "authorization: bearer first\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "x-api-key: first\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "x-api-key: firs\r\n").status, 401);
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Bearer firstx\r\n").status, 401);
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Basic first\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Bearer second\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "authorization: bearer first\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "x-api-key: first\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "x-api-key: firs\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Bearer firstx\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Basic first\r\n").status, 401);
 }
 
 TEST(Router, RefusesABodyWithoutAKeyBeforeReadingIt) {
