@@ -37,6 +37,7 @@ void AppendHead(const ResponseHead& head, std::string& out) {
   AppendField("Date", HttpDate(std::time(nullptr)), out);
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   for (const HttpHeader& header : response.headers) AppendField(header.name, header.value, out);
+  for (const HttpHeader& header : head.headers) AppendField(header.name, header.value, out);
   if (!head.request_id.empty()) AppendField("x-request-id", head.request_id, out);
   if (head.framing == BodyFraming::kLength && response.status != 204) {
     AppendField("Content-Length", std::to_string(response.body.size()), out);

@@ -77,8 +77,8 @@ std::vector<Route> StatusRoutes(const ServedModel& model, const ServerStatus& st
       {"GET", "/version", RouteAccess::kPublic, [&status](Call&) { return Version(status); }},
       {"GET", "/metrics", RouteAccess::kKey,
        [&model, &metrics](Call&) { return Metrics(model, metrics); }},
-      {"GET", "/v1/models", RouteAccess::kKey, [&model](Call&) { return ListModels(model); }},
-      {"GET", "/v1/models/{id}", RouteAccess::kKey,
+      {"GET", "/v1/models", RouteAccess::kPublic, [&model](Call&) { return ListModels(model); }},
+      {"GET", "/v1/models/{id}", RouteAccess::kPublic,
        [&model](Call& call) { return OneModel(model, call.parameter); }},
   };
 }

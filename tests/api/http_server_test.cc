@@ -221,6 +221,7 @@ TEST(HttpServer, RefusesAnAddressInUse) {
     struct Nothing : HttpHandler {
       std::optional<HttpResponse> CheckHead(const HttpRequest&) override { return std::nullopt; }
       Reply Handle(HttpRequest&, Waker) override { return HttpResponse{}; }
+      std::vector<HttpHeader> HeadersFor(const HttpRequest&) override { return {}; }
       HttpResponse Refuse(int, std::string_view) override { return {}; }
       void Failed(std::string_view) override {}
       void Finished(const HttpRequest&, int) override {}

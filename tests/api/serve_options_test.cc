@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "api/routes/browser_rules.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -60,10 +61,10 @@ TEST(ServeOptions, NeedAKeyForOtherMachines) {
   options.allow_unauthenticated = true;
   CheckExposure(options, {});
   for (const char* host : {"127.0.0.1", "127.9.9.9", "localhost", "::1"}) {
-    EXPECT_TRUE(IsLoopback(host)) << host;
+    EXPECT_TRUE(IsLoopbackName(host)) << host;
   }
   for (const char* host : {"127.evil.example", "0.0.0.0", "::", "10.0.0.1", ""}) {
-    EXPECT_FALSE(IsLoopback(host)) << host;
+    EXPECT_FALSE(IsLoopbackName(host)) << host;
   }
 }
 

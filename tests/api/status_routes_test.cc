@@ -94,20 +94,20 @@ TEST(Router, AnswersOptions) {
 
 TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
   TestServer server({.keys = {"first", "second"}});
-  for (const char* path : {"/health", "/ready", "/version"}) {
+  for (const char* path : {"/health", "/ready", "/version", "/v1/models", "/models/tiny"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
-  for (const char* path : {"/v1/models", "/metrics", "/nothing", "/v1/completions"}) {
+  for (const char* path : {"/metrics", "/nothing", "/v1/completions"}) {
     const RawResponse response = server.Get(path);
     EXPECT_EQ(response.status, 401) << path;
     EXPECT_EQ(json::parse(response.body)["error"]["code"], "invalid_api_key");
   }
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Bearer second\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "authorization: bearer first\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "x-api-key: first\r\n").status, 200);
-  EXPECT_EQ(server.Get("/v1/models", "x-api-key: firs\r\n").status, 401);
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Bearer firstx\r\n").status, 401);
-  EXPECT_EQ(server.Get("/v1/models", "Authorization: Basic first\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Bearer second\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "authorization: bearer first\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "x-api-key: first\r\n").status, 200);
+  EXPECT_EQ(server.Get("/metrics", "x-api-key: firs\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Bearer firstx\r\n").status, 401);
+  EXPECT_EQ(server.Get("/metrics", "Authorization: Basic first\r\n").status, 401);
 }
 
 TEST(Router, RefusesABodyWithoutAKeyBeforeReadingIt) {
@@ -134,7 +134,11 @@ TEST(ApiKeys, KeepsTenantsApart) {
   EXPECT_EQ(ApiKeys({}).Authenticate(a)->salt, 0u);
 }
 
-TEST(ApiKeys, RefusesAnEmptyKey) { EXPECT_THROW(ApiKeys({""}), ConfigError); }
+TEST(ApiKeys, RefuseWhatNoHeaderCarries) {
+  for (const char* key : {"", "a b", "tab\t", "caf\xc3\xa9", "line\n", "\x7f"}) {
+    EXPECT_THROW(ApiKeys({"good", key}), ConfigError) << key;
+  }
+}
 
 TEST(PercentDecode, DecodesWhatIsWellFormed) {
   EXPECT_EQ(PercentDecode("a%2Fb%20c"), "a/b c");

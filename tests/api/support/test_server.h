@@ -20,6 +20,9 @@ namespace tandem {
 struct TestServerOptions {
   HttpLimits limits;
   std::vector<std::string> keys;
+  BrowserRules::Options browsers;
+  std::shared_ptr<const TlsContext> tls;
+  std::filesystem::path unix_socket;
   int64_t max_context = 10'000'000;
   GenerationConfig defaults;
   CompletionEngine* engine = nullptr;  // borrowed; null: the server's own fake
@@ -44,13 +47,17 @@ class TestServer {
                       [this](Call& call) { return completions_(call); }});
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
-    router_ = std::make_unique<Router>(std::move(routes), ApiKeys(options.keys), metrics_, log_);
-    server_ = std::make_unique<HttpServer>(HttpAddress{"127.0.0.1", 0}, options.limits, *router_);
+    router_ = std::make_unique<Router>(
+        std::move(routes), AccessRules(ApiKeys(options.keys), BrowserRules(options.browsers)),
+        metrics_, log_);
+    server_ = std::make_unique<HttpServer>(HttpAddress{.unix_socket = options.unix_socket},
+                                           options.limits, *router_, options.tls);
   }
   ~TestServer() { server_.reset(); }
 
   uint16_t port() const { return server_->port(); }
   HttpServer& http() { return *server_; }
+  Router& router() { return *router_; }
   RawClient Connect() const { return RawClient(port()); }
 
   // One request on a connection of its own.
