@@ -238,7 +238,7 @@ void Connection::PollReply(ReplySink& sink) {
     if (status_ == 0) {
       sink.Whole(context_.handler.Refuse(500, "the server failed to answer this request"));
     } else {
-      sink.EndAndClose();
+      sink.Break();
     }
   }
 }
@@ -270,7 +270,7 @@ void Connection::TakeOutput(const HttpRequest& request, ReplySink& sink) {
     AppendBody(head->body);
   }
   AppendBody(sink.bytes());
-  if (sink.ended() && framing_ == BodyFraming::kChunked && !head_only_) {
+  if (sink.ended() && !sink.broken() && framing_ == BodyFraming::kChunked && !head_only_) {
     channel_->output().append(kLastChunk);
   }
   sink.bytes().clear();
@@ -316,7 +316,7 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
     co_await ExplainHalfClose(request);
     co_return Next::kClose;
   }
-  if (!complete) co_return Next::kCut;
+  if (!complete || sink.broken()) co_return Next::kCut;
   const bool keep_alive = request.keep_alive && !sink.close() && framing_ != BodyFraming::kClose;
   co_return keep_alive ? Next::kContinue : Next::kClose;
 }

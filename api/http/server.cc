@@ -78,6 +78,7 @@ asio::awaitable<void> HttpServer::State::AcceptLoop() {
       Accept(std::move(socket));
       continue;
     }
+    if (!acceptor.is_open()) break;
     asio::steady_timer pause(*io, kAcceptPause);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
   }

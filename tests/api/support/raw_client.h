@@ -3,6 +3,7 @@
 // seconds, or as long as it is told.
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,6 +98,9 @@ class RawClient {
     const ssize_t size = ReceiveSome({&byte, 1});
     return size == 0 || (size < 0 && errno == ECONNRESET);
   }
+  // One receive that leaves input() alone; its result.
+  ssize_t ReceiveInto(std::span<char> to) { return ReceiveSome(to); }
+  void SetNonBlocking() { ::fcntl(socket_, F_SETFL, O_NONBLOCK); }
   // Ends our side; the server may still send.
   void CloseSending() { ::shutdown(socket_, SHUT_WR); }
   const std::string& input() const { return input_; }

@@ -30,6 +30,8 @@ struct TestServerOptions {
 
 class TestServer {
  public:
+  static constexpr size_t kLargeBytes = 1 << 20;  // of GET /large
+
   explicit TestServer(const TestServerOptions& options = {})
       : model_{.names = {"tiny", "alias"},
                .tokenizer = tokenizer_,
@@ -47,6 +49,9 @@ class TestServer {
                       [this](Call& call) { return completions_(call); }});
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
+    routes.push_back({"GET", "/large", RouteAccess::kPublic, [](Call&) -> Reply {
+                        return HttpResponse{.body = std::string(kLargeBytes, 'x')};
+                      }});
     router_ = std::make_unique<Router>(
         std::move(routes), AccessRules(ApiKeys(options.keys), BrowserRules(options.browsers)),
         metrics_, log_);
