@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +47,13 @@ class RawClient {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  explicit RawClient(const std::filesystem::path& unix_socket)
+      : socket_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+    WaitAtMost(std::chrono::seconds(5));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    unix_socket.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
     connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
   }
   RawClient(RawClient&& other) noexcept
