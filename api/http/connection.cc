@@ -77,7 +77,8 @@ void Connection::CloseIfIdle() {
 void Connection::Abort() {
   const bool unfinished = reply_ != nullptr;
   reply_.reset();
-  unfinished ? channel_->Reset() : channel_->Close();
+  if (unfinished) return channel_->Reset();
+  channel_->Close();
 }
 
 asio::awaitable<Connection::Next> Connection::ServeOne() {
@@ -158,7 +159,8 @@ asio::awaitable<std::optional<HttpFault>> Connection::ReadBody(RequestParser& pa
   if (parser.expects_continue() && input.empty()) {
     channel_->output() = "HTTP/1.1 100 Continue\r\n\r\n";
     const bool sent = co_await channel_->Flush();
-    if (!sent) co_return FaultOfRead();
+    // Whoever does not even take this reads no refusal either.
+    if (!sent) co_return HttpFault{kClientLeft, "the client does not read"};
     channel_->SetDeadline(context_.limits.body_timeout);
   }
   while (true) {
