@@ -23,6 +23,7 @@ constexpr int kUsage = 2;  // the command line, its files or their combination a
 constexpr std::string_view kHelp =
     "Usage: tandem COMMAND [ARGUMENTS]\n\n"
     "  serve      serve a model over HTTP\n"
+    "  chat       talk to a model in this terminal\n"
     "  generate   complete a text\n"
     "  inspect    show what a model directory holds\n"
     "  train      train a model (tandem-train)\n"
@@ -31,7 +32,7 @@ constexpr std::string_view kHelp =
     "tandem COMMAND --help lists a command's settings.\n";
 
 const std::map<std::string_view, int (*)(const CommandLine&)> kCommands = {
-    {"serve", Serve}, {"generate", Generate}, {"inspect", Inspect}};
+    {"serve", Serve}, {"chat", Chat}, {"generate", Generate}, {"inspect", Inspect}};
 
 // A command that is a program of its own, beside this one.
 struct Sister {

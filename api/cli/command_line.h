@@ -14,6 +14,7 @@ struct CommandLine {
 };
 
 // Each returns the exit status, and throws what it cannot do.
+int Chat(const CommandLine& line);
 int Serve(const CommandLine& line);
 int Generate(const CommandLine& line);
 int Inspect(const CommandLine& line);

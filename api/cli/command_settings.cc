@@ -1,5 +1,6 @@
 #include "api/cli/command_settings.h"
 
+#include "api/cli/chat_options.h"
 #include "api/cli/generate_options.h"
 #include "api/cli/inspect_options.h"
 #include "api/cli/serve_options.h"
@@ -19,6 +20,7 @@ void Ignore(Settings& settings, void (*add)(Settings&, Options&)) {
 }  // namespace
 
 void IgnoreOtherCommands(Settings& settings) {
+  Ignore(settings, AddChatSettings);
   Ignore(settings, AddServeSettings);
   Ignore(settings, AddGenerateSettings);
   Ignore(settings, AddInspectSettings);

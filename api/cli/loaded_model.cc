@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/quantity.h"
+#include "kernels/core/error.h"
 
 namespace tandem {
 
@@ -24,6 +25,20 @@ std::string NameOf(const std::filesystem::path& directory) {
   return std::filesystem::canonical(directory).filename().string();
 }
 
+// A model whose own template is broken still completes text.
+void LoadChatTemplate(const ModelOptions& options, const std::filesystem::path& directory,
+                      LoadedModel& model) {
+  if (!options.chat_template.empty()) {
+    model.chat_template = ChatTemplate::FromOption(options.chat_template, directory);
+    return;
+  }
+  try {
+    model.chat_template = ChatTemplate::FromDirectory(directory);
+  } catch (const FormatError& error) {
+    model.chat_template_problem = error.what();
+  }
+}
+
 }  // namespace
 
 std::string LoadedModel::Describe() const {
@@ -41,6 +56,7 @@ LoadedModel LoadModel(const ModelOptions& options) {
   LoadedModel model;
   model.name = NameOf(directory);
   model.tokenizer = LoadTokenizer(directory);
+  LoadChatTemplate(options, directory, model);
   model.defaults = ReadGenerationConfig(directory);
   model.runner = ModelRunner::Load(directory, RunnerOptions(options, directory));
   model.eos_ids = EndTokens(model.runner->config(), model.defaults, *model.tokenizer);

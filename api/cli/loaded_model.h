@@ -4,12 +4,14 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/cli/model_options.h"
 #include "engine/config/model_config.h"
 #include "engine/model_runner.h"
+#include "engine/text/chat_template.h"
 #include "engine/text/tokenizer.h"
 #include "scheduler/scheduler_config.h"
 
@@ -19,6 +21,8 @@ struct LoadedModel {
   std::string name;  // the directory's
   std::unique_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<ModelRunner> runner;
+  std::optional<ChatTemplate> chat_template;
+  std::string chat_template_problem;  // why there is none, though the model has one
   GenerationConfig defaults;
   std::vector<TokenId> eos_ids;  // config's, generation config's and tokenizer's
   std::chrono::duration<double> load_time{};

@@ -62,6 +62,10 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
   settings.Add("rope-scaling", &options.rope_scaling,
                {.help = "none, linear:factor=2, yarn:factor=4, ...: replaces the config's",
                 .group = kGroup});
+  settings.Add("chat-template", &options.chat_template,
+               {.help = "Jinja file, or chatml: how conversations are written, instead of the "
+                        "model's own way",
+                .group = kGroup});
   settings.Add("threads", &options.threads,
                {.help = "threads that compute; 0: all processors", .min = 0, .group = kGroup});
   settings.AddChoice("cpu-isa", &options.cpu_isa,

@@ -24,6 +24,7 @@ struct ModelOptions {
   int32_t threads = 0;                    // 0: all
   std::optional<InstructionSet> cpu_isa;  // absent: the best
   std::string rope_scaling;
+  std::string chat_template;  // a file, or a built-in one's name; empty: the model's own
 };
 
 void AddModelSettings(Settings& settings, ModelOptions& options);

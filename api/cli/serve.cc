@@ -15,9 +15,7 @@
 #include "api/cli/serve_options.h"
 #include "api/cli/stop_signals.h"
 #include "api/http/server.h"
-#include "api/routes/completions.h"
-#include "api/routes/router.h"
-#include "api/routes/status_routes.h"
+#include "api/routes/all_routes.h"
 
 namespace tandem {
 
@@ -33,6 +31,23 @@ SchedulerConfig SchedulerOf(const ServeOptions& options) {
   return config;
 }
 
+// A sequence must also fit the KV memory, alone.
+int64_t MaxContext(const ModelRunner& runner) {
+  const RunnerLimits& limits = runner.limits();
+  return std::min(limits.max_context, limits.num_pages * limits.page_tokens);
+}
+
+void WarnOfLimits(const LoadedModel& model, const ServedModel& served, Logger& log) {
+  if (served.max_context < model.runner->limits().max_context) {
+    log.Warning("the KV memory holds less than the model's context; see --kv-cache-memory",
+                {{"tokens", served.max_context}, {"model", model.runner->limits().max_context}});
+  }
+  if (!model.chat_template_problem.empty()) {
+    log.Warning("the model's chat template cannot be used; another may be given by --chat-template",
+                {{"problem", model.chat_template_problem}});
+  }
+}
+
 ServedModel Served(const LoadedModel& model, const ServeOptions& options,
                    CompletionEngine& engine) {
   std::vector<std::string> names = options.served_model_names;
@@ -40,8 +55,9 @@ ServedModel Served(const LoadedModel& model, const ServeOptions& options,
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return ServedModel{.names = std::move(names),
                      .tokenizer = *model.tokenizer,
+                     .chat_template = model.chat_template ? &*model.chat_template : nullptr,
                      .engine = engine,
-                     .max_context = model.runner->limits().max_context,
+                     .max_context = MaxContext(*model.runner),
                      .vocab_size = model.runner->limits().vocab_size,
                      .eos_ids = model.eos_ids,
                      .defaults = model.defaults,
@@ -99,19 +115,19 @@ int Serve(const CommandLine& line) {
   const HttpLimits limits = FitToDescriptors(MakeLimits(options), log);
 
   const LoadedModel model = LoadModel(options.model);
-  ServerMetrics metrics(options.served_model_names.empty() ? model.name
-                                                           : options.served_model_names.front());
+  ServerMetrics metrics(
+      options.served_model_names.empty() ? model.name : options.served_model_names.front(),
+      options.metric_names);
   EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
   const ServedModel served = Served(model, options, engine);
   ServerStatus status;
   FillVersion(model, served, status);
 
-  CompletionsRoute completions(served, metrics);
-  std::vector<Route> routes = StatusRoutes(served, status, metrics);
-  routes.push_back({"POST", "/v1/completions", RouteAccess::kKey,
-                    [&completions](Call& call) { return completions(call); }});
-  Router router(std::move(routes), std::move(access), metrics, log);
+  WarnOfLimits(model, served, log);
+  Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
+  const std::vector<Route> routes = AllRoutes(generator, status, metrics);
+  Router router(routes, std::move(access), metrics, log);
   HttpServer http(MakeAddress(options), limits, router, tls);
   line.out << fmt::format("ready on {} with {}: {}\n", UrlOf(options, http), served.names.front(),
                           model.Describe())

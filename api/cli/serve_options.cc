@@ -73,6 +73,14 @@ void AddAccessSettings(Settings& settings, ServeOptions& options) {
                                                                    {"error", LogLevel::kError},
                                                                    {"off", LogLevel::kOff}},
                      {.help = "least level that is logged", .group = kGroup});
+  using Names = ServerMetrics::Names;
+  settings.AddChoice(
+      "metrics-compat", &options.metric_names,
+      std::vector<std::pair<std::string, Names>>{{"none", Names::kOwn},
+                                                 {"vllm", Names::kOwnAndVllm}},
+      {.help = "other servers' names in /metrics, besides our own", .group = kGroup});
+  settings.Add("log-prompts", &options.log_prompts,
+               {.help = "log the beginning of what clients ask", .group = kGroup});
 }
 
 void AddLimitSettings(Settings& settings, ServeOptions& options) {

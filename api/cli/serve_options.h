@@ -10,6 +10,7 @@
 
 #include "api/cli/model_options.h"
 #include "api/http/limits.h"
+#include "api/routes/server_metrics.h"
 #include "engine/base/log.h"
 #include "engine/base/settings.h"
 
@@ -35,6 +36,8 @@ struct ServeOptions {
   std::vector<std::string> allowed_hosts;
   std::chrono::milliseconds drain_timeout{30000};
   LogLevel log_level = LogLevel::kInfo;
+  bool log_prompts = false;
+  ServerMetrics::Names metric_names = ServerMetrics::Names::kOwn;
 
   int64_t max_body_bytes = 0;  // the rest of HttpLimits' knobs that may be set, in their own types
   int64_t max_header_bytes = 0;

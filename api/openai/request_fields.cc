@@ -9,8 +9,6 @@ namespace tandem {
 
 namespace {
 
-constexpr JsonLimits kBodyLimits{.max_depth = 32, .max_values = 4'000'000};
-
 // An integer in value's double or integer form, if it has no fraction and fits.
 std::optional<int64_t> AsInteger(const Json& value) {
   if (value.is_number_unsigned()) {
@@ -30,7 +28,7 @@ std::optional<int64_t> AsInteger(const Json& value) {
 
 Json ParseRequestObject(std::string_view body) {
   try {
-    Json json = ParseJson(body, "the request's body", kBodyLimits);
+    Json json = ParseJson(body, "the request's body", kRequestLimits);
     if (!json.is_object()) throw InvalidRequest("", "the request's body must be a JSON object");
     return json;
   } catch (const FormatError& error) {

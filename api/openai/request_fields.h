@@ -13,6 +13,8 @@
 
 namespace tandem {
 
+inline constexpr JsonLimits kRequestLimits{.max_depth = 32, .max_values = 4'000'000};
+
 // Parses a request's body, which must be one JSON object. Throws InvalidRequest without a field.
 Json ParseRequestObject(std::string_view body);
 

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "api/openai/token_text.h"
+
 namespace tandem {
 
-CompletionChoice::CompletionChoice(const Tokenizer& tokenizer, const CompletionRequest& ask,
+CompletionChoice::CompletionChoice(const Tokenizer& tokenizer, const GenerationRequest& ask,
                                    const std::vector<TokenId>& prompt,
                                    const std::string& prompt_text)
     : tokenizer_(tokenizer),
       with_logprobs_(ask.sampling.logprobs.has_value()),
+      num_top_(static_cast<size_t>(ask.sampling.logprobs.value_or(0))),
+      num_prompt_top_(ask.prompt_logprobs),
       include_stop_(ask.include_stop),
       detokenizer_(tokenizer, ask.skip_special_tokens),
       matcher_(ask.stop, ask.include_stop) {
@@ -25,10 +29,7 @@ void CompletionChoice::AddPrompt(const std::vector<TokenId>& prompt) {
   Detokenizer detokenizer(tokenizer_);
   int64_t offset = 0;
   for (const TokenId id : prompt) {
-    LegacyLogprob entry;
-    entry.token = TokenLabel(tokenizer_, id);
-    entry.text_offset = offset;
-    held_.push_back(std::move(entry));
+    held_.push_back({.id = id, .text_offset = offset});
     offset += CountCharacters(detokenizer.Push(id));
   }
 }
@@ -48,16 +49,31 @@ CompletionChoice::Delta CompletionChoice::Advance(const std::vector<TokenEvent>&
 
 void CompletionChoice::TakePromptLogprobs(const std::vector<ScoredToken>& scored) {
   for (const ScoredToken& token : scored) {
-    if (next_prompt_entry_ >= held_.size()) return;
-    LegacyLogprob& entry = held_[next_prompt_entry_++];
-    entry = MakeLegacyLogprob(tokenizer_, token, entry.text_offset);
+    if (num_prompt_top_) {
+      ScoredToken& kept = prompt_logprobs_.emplace_back(token);
+      const auto limit = static_cast<size_t>(*num_prompt_top_);
+      if (kept.top.size() > limit) kept.top.resize(limit);
+    }
+    if (next_prompt_entry_ >= held_.size()) continue;
+    ReportedToken& entry = held_[next_prompt_entry_++];
+    entry = Report(token, entry.text_offset);
   }
+}
+
+ReportedToken CompletionChoice::Report(const ScoredToken& scored, int64_t offset) const {
+  ReportedToken entry{.id = scored.token.id,
+                      .logprob = scored.token.logprob,
+                      .top = scored.top,
+                      .text_offset = offset};
+  // The prompt's may have more, for prompt_logprobs.
+  if (entry.top.size() > num_top_) entry.top.resize(num_top_);
+  return entry;
 }
 
 void CompletionChoice::TakeToken(const ScoredToken& token, Delta& delta) {
   ++num_generated_;
   if (with_logprobs_) {
-    held_.push_back(MakeLegacyLogprob(tokenizer_, token, decoded_characters_));
+    held_.push_back(Report(token, decoded_characters_));
   }
   Match(detokenizer_.Push(token.token.id), delta);
 }

@@ -22,12 +22,9 @@ CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, C
       metrics_(metrics),
       task_(std::move(task)),
       ask_(task_.ask),
-      body_("cmpl-" + task_.trace_id, model.names.front(),
-            std::chrono::duration_cast<std::chrono::seconds>(
-                std::chrono::system_clock::now().time_since_epoch())
-                .count()) {
-  if (ask_.include_usage) chunk_usage_ = CompletionBody::ChunkUsage::kNull;
-  if (ask_.continuous_usage) chunk_usage_ = CompletionBody::ChunkUsage::kAlways;
+      format_(*task_.format) {
+  if (ask_.include_usage) chunk_usage_ = ChunkUsage::kNull;
+  if (ask_.continuous_usage) chunk_usage_ = ChunkUsage::kAlways;
 }
 
 CompletionRun::~CompletionRun() {
@@ -103,7 +100,9 @@ void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
   if (events.empty()) return;
   CompletionChoice::Delta delta = slot.choice.Advance(events);
   if (ask_.stream) {
-    if (!delta.text.empty() || !delta.logprobs.empty()) Stream(index, delta, sink);
+    AnswerPart part{.index = static_cast<int64_t>(index), .text = delta.text};
+    if (with_logprobs()) part.logprobs = delta.logprobs;
+    if (!delta.text.empty() || !delta.logprobs.empty()) Stream(slot, part, sink);
   } else {
     slot.text.append(delta.text);
     std::move(delta.logprobs.begin(), delta.logprobs.end(), std::back_inserter(slot.logprobs));
@@ -111,13 +110,11 @@ void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
   if (slot.choice.finished()) End(slot, index, sink);
 }
 
-void CompletionRun::Stream(size_t index, const CompletionChoice::Delta& delta,
-                           ReplySink& sink) const {
-  CompletionBody::Choice choice{.index = static_cast<int64_t>(index), .text = delta.text};
-  if (with_logprobs()) choice.logprobs = delta.logprobs;
-  CompletionUsage usage;
-  if (chunk_usage_ == CompletionBody::ChunkUsage::kAlways) usage = Usage();
-  body_.AppendChunk(choice, chunk_usage_, usage, sink.bytes());
+void CompletionRun::Stream(Slot& slot, AnswerPart part, ReplySink& sink) {
+  part.is_first = !slot.sent;
+  slot.sent = true;
+  const bool with_usage = chunk_usage_ == ChunkUsage::kAlways;
+  format_.AppendChunk(part, chunk_usage_, with_usage ? Usage() : AnswerUsage(), sink.bytes());
 }
 
 // The choice's last event was seen, or its text met a stop string.
@@ -132,9 +129,8 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
   }
   if (!ask_.stream) return;
   // On its own, not with text: some clients lose the reason otherwise.
-  CompletionBody::Choice last{.index = static_cast<int64_t>(index),
-                              .finish_reason = FinishName(reason)};
-  body_.AppendChunk(last, chunk_usage_, Usage(), sink.bytes());
+  const AnswerPart last{.index = static_cast<int64_t>(index), .finish_reason = FinishName(reason)};
+  Stream(slot, last, sink);
 }
 
 void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
@@ -146,22 +142,23 @@ void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
 }
 
 void CompletionRun::EndStream(ReplySink& sink) const {
-  if (ask_.include_usage) body_.AppendUsageChunk(Usage(), sink.bytes());
+  if (ask_.include_usage) format_.AppendUsageChunk(Usage(), sink.bytes());
   sink.Write(kDone);
   sink.End();
 }
 
 void CompletionRun::SendWhole(ReplySink& sink) {
-  std::vector<CompletionBody::Choice> choices;
+  std::vector<AnswerPart> choices;
   for (size_t i = 0; i < slots_.size(); ++i) {
-    CompletionBody::Choice choice{.index = static_cast<int64_t>(i),
-                                  .text = slots_[i].text,
-                                  .finish_reason = FinishName(slots_[i].choice.reason())};
+    AnswerPart choice{.index = static_cast<int64_t>(i),
+                      .text = slots_[i].text,
+                      .finish_reason = FinishName(slots_[i].choice.reason())};
     if (with_logprobs()) choice.logprobs = slots_[i].logprobs;
+    if (ask_.prompt_logprobs) choice.prompt_logprobs = slots_[i].choice.prompt_logprobs();
     choices.push_back(choice);
   }
   HttpResponse response;
-  response.body = body_.Whole(choices, Usage());
+  response.body = format_.Whole(choices, Usage());
   const std::chrono::duration<double, std::milli> elapsed =
       std::chrono::steady_clock::now() - task_.received;
   response.headers.push_back(
@@ -170,8 +167,8 @@ void CompletionRun::SendWhole(ReplySink& sink) {
 }
 
 // A prompt counts once, however many choices it has.
-CompletionUsage CompletionRun::Usage() const {
-  CompletionUsage usage;
+AnswerUsage CompletionRun::Usage() const {
+  AnswerUsage usage;
   const auto num_choices = static_cast<size_t>(ask_.num_choices);
   for (size_t i = 0; i < slots_.size(); ++i) {
     usage.completion_tokens += slots_[i].choice.num_generated();

@@ -1,5 +1,5 @@
 #pragma once
-// One POST /v1/completions under way: its engine requests, one for each prompt and choice, and the
+// One request for text under way: its engine requests, one for each prompt and choice, and the
 // answer they grow into, streamed or whole. Owned by its connection, used on the I/O thread;
 // destroying it cancels what is not finished.
 
@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "api/http/reply.h"
-#include "api/openai/completion_body.h"
-#include "api/openai/completion_request.h"
+#include "api/openai/answer_format.h"
 #include "api/openai/error.h"
+#include "api/openai/generation_request.h"
 #include "api/routes/completion_choice.h"
 #include "api/routes/served_model.h"
 #include "api/routes/server_metrics.h"
@@ -26,12 +26,13 @@ struct EncodedPrompt {
 
 // What a run is made of besides the model.
 struct CompletionTask {
-  CompletionRequest ask;
+  GenerationRequest ask;
   std::vector<EncodedPrompt> prompts;
   std::string trace_id;
   std::chrono::steady_clock::time_point received;
   uint64_t seed = 0;  // of choices without a seed of the client's
   uint64_t cache_salt = 0;
+  std::unique_ptr<const AnswerFormat> format;
   uint64_t first_id = 0;  // ids [first_id, first_id + prompts * choices) are this run's
 };
 
@@ -51,27 +52,28 @@ class CompletionRun : public PendingReply {
     CompletionChoice choice;
     bool submitted = false;
     bool ended = false;                   // the terminal event came, or we cancelled it
+    bool sent = false;                    // something of it, in a stream
     std::string text;                     // whole answers only
-    std::vector<LegacyLogprob> logprobs;  // whole answers only
+    std::vector<ReportedToken> logprobs;  // whole answers only
   };
 
   std::shared_ptr<const Request> MakeRequest(const EncodedPrompt& prompt, size_t slot_index) const;
   void Begin(ReplySink& sink) const;
   void Advance(Slot& slot, size_t index, ReplySink& sink);
-  void Stream(size_t index, const CompletionChoice::Delta& delta, ReplySink& sink) const;
+  void Stream(Slot& slot, AnswerPart part, ReplySink& sink);
   void End(Slot& slot, size_t index, ReplySink& sink);
   void Fail(const ApiError& error, ReplySink& sink);
   void EndStream(ReplySink& sink) const;
   void SendWhole(ReplySink& sink);
-  CompletionUsage Usage() const;
+  AnswerUsage Usage() const;
   bool with_logprobs() const { return ask_.sampling.logprobs.has_value(); }
 
   const ServedModel& model_;
   ServerMetrics& metrics_;
   const CompletionTask task_;
-  const CompletionRequest& ask_;
-  CompletionBody body_;
-  CompletionBody::ChunkUsage chunk_usage_ = CompletionBody::ChunkUsage::kAbsent;
+  const GenerationRequest& ask_;
+  const AnswerFormat& format_;
+  ChunkUsage chunk_usage_ = ChunkUsage::kAbsent;
   std::vector<Slot> slots_;  // prompts in order, the choices of each together
   size_t num_running_ = 0;
   bool begun_ = false;

@@ -1,39 +1,23 @@
 #pragma once
-// POST /v1/completions: parses, encodes and checks the prompts, and starts a CompletionRun. Runs on
-// the I/O thread; lives as long as the router.
+// POST /v1/completions: parses, encodes and checks the prompts, and starts a run. Runs on the I/O
+// thread; lives as long as the router.
 
-#include <cstdint>
-#include <optional>
-#include <random>
-#include <variant>
-
-#include "api/routes/completion_run.h"
-#include "api/routes/router.h"
-#include "api/routes/served_model.h"
+#include "api/openai/completion_request.h"
+#include "api/routes/generator.h"
 
 namespace tandem {
 
 class CompletionsRoute {
  public:
-  // `model` and `metrics` outlive the route.
-  CompletionsRoute(const ServedModel& model, ServerMetrics& metrics);
+  // `generator` outlives the route.
+  explicit CompletionsRoute(Generator& generator) : generator_(generator) {}
 
   Reply operator()(Call& call);
 
  private:
-  using Encoded = std::variant<std::vector<EncodedPrompt>, ApiError>;
-  Encoded EncodePrompts(const CompletionRequest& ask) const;
-  std::variant<EncodedPrompt, ApiError> EncodePrompt(const CompletionPrompt& prompt) const;
-  std::optional<ApiError> CheckLength(const CompletionRequest& ask, int64_t num_prompt) const;
+  EncodedPrompt EncodePrompt(const CompletionPrompt& prompt) const;
 
-  const ServedModel& model_;
-  ServerMetrics& metrics_;
-  const int64_t max_prompt_bytes_;  // a longer text cannot fit the context, whatever its tokens
-  std::mt19937_64 seeds_{std::random_device{}()};
-  uint64_t next_id_ = 1;
+  Generator& generator_;
 };
-
-// 404, or nothing when the name is served (or absent).
-std::optional<ApiError> CheckModelName(const ServedModel& model, std::string_view name);
 
 }  // namespace tandem

@@ -116,6 +116,8 @@ Reply Router::Handle(HttpRequest& request, Waker wake) {
             std::move(wake)};
   try {
     return route->run(call);
+  } catch (const ApiFailure& failure) {
+    return ErrorResponse(failure.error());
   } catch (const InvalidRequest& invalid) {
     ApiError error{.status = 400, .message = invalid.what()};
     if (!invalid.field().empty()) error.param = invalid.field();
@@ -138,7 +140,8 @@ void Router::Finished(const HttpRequest& request, int status) {
   metrics_.CountHttp(route != nullptr ? route->path : "other", status);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - request.received;
   const bool was_read = request.received != std::chrono::steady_clock::time_point();
-  const bool routine = route != nullptr && route->access == RouteAccess::kPublic && status == 200;
+  const bool fine = status == 200 || status == 304;
+  const bool routine = route != nullptr && route->access == RouteAccess::kPublic && fine;
   log_.Log(routine ? LogLevel::kDebug : LogLevel::kInfo, "request",
            {{"id", request.id},
             {"method", request.method},

@@ -9,6 +9,7 @@
 
 #include "api/routes/completion_engine.h"
 #include "engine/config/model_config.h"
+#include "engine/text/chat_template.h"
 #include "engine/text/tokenizer.h"
 
 namespace tandem {
@@ -16,6 +17,7 @@ namespace tandem {
 struct ServedModel {
   std::vector<std::string> names;  // at least one; the first is the one that answers carry
   const Tokenizer& tokenizer;
+  const ChatTemplate* chat_template = nullptr;  // null: completions only
   CompletionEngine& engine;
   int64_t max_context = 0;  // prompt and completion together
   int64_t vocab_size = 0;

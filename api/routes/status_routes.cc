@@ -16,6 +16,9 @@ std::string ModelObject(const ServedModel& model, std::string_view name) {
   out.append(R"(,"owned_by":"tandem","root":)");
   AppendJsonString(model.names.front(), out);
   out.append(R"(,"parent":null,"max_model_len":)").append(std::to_string(model.max_context));
+  out.append(R"(,"capabilities":["completion")");
+  if (model.chat_template != nullptr) out.append(R"(,"chat")");
+  out.push_back(']');
   out.push_back('}');
   return out;
 }
@@ -39,7 +42,11 @@ HttpResponse OneModel(const ServedModel& model, const std::string& name) {
 }
 
 HttpResponse Health(const ServedModel& model) {
-  if (model.engine.Healthy()) return Json(R"({"status":"ok"})");
+  if (model.engine.Healthy()) {
+    const int64_t waiting = model.engine.Stats().num_waiting;
+    return Json(R"({"status":"ok","queue_size":)" + std::to_string(waiting) +
+                R"(,"gpu_memory":null})");  // no GPU computes
+  }
   return ErrorResponse(ErrorOfStatus(503, "the engine failed; the server must be restarted"));
 }
 

@@ -72,6 +72,12 @@ std::optional<Value> WithJoinedText(const Dict& message, const std::string&) {
   return Replaced(message, "content", Value::Of(std::move(text)));
 }
 
+std::optional<Value> WithSystemRole(const Dict& message, const std::string&) {
+  const Value* role = FindSet(message, "role");
+  if (role == nullptr || !role->IsText() || role->AsText() != "developer") return std::nullopt;
+  return Replaced(message, "role", Value::Of("system"));
+}
+
 std::optional<Value> WithParsedArguments(const Dict& call, const std::string& where,
                                          const JsonLimits& limits) {
   const Value* function = FindSet(call, "function");
@@ -98,6 +104,10 @@ Value WithReasoningNames(const Value& messages) {
 }
 
 Value JoinTextParts(const Value& messages) { return Changed(messages, "messages", WithJoinedText); }
+
+Value WithDeveloperAsSystem(const Value& messages) {
+  return Changed(messages, "messages", WithSystemRole);
+}
 
 Value WithParsedToolArguments(const Value& messages, const JsonLimits& limits) {
   const auto parse_call = [&limits](const Dict& call, const std::string& where) {

@@ -15,6 +15,9 @@ jinja::Value WithReasoningNames(const jinja::Value& messages);
 // with other parts stay.
 jinja::Value JoinTextParts(const jinja::Value& messages);
 
+// The role "developer" becomes "system", for templates that know only the older name.
+jinja::Value WithDeveloperAsSystem(const jinja::Value& messages);
+
 // tool_calls[].function.arguments is JSON in a string on the wire; templates expect the object.
 // A string that is empty becomes an empty object, one that is no JSON object is refused.
 jinja::Value WithParsedToolArguments(const jinja::Value& messages, const JsonLimits& limits = {});

@@ -113,7 +113,7 @@ void CheckVariables(const ChatInput& input) {
 
 ChatTemplate::ChatTemplate(std::string_view source, const std::string& name, Tokens tokens,
                            const jinja::JinjaLimits& limits)
-    : default_(source, name, limits), tokens_(std::move(tokens)) {
+    : source_(source), default_(source, name, limits), tokens_(std::move(tokens)) {
   content_form_ = FindContentForm();
 }
 

@@ -61,10 +61,15 @@ class ChatTemplate {
   jinja::Rendering Render(const ChatInput& input) const;
 
   ContentForm content_form() const { return content_form_; }
+  // Whether it knows OpenAI's newer name of the system's role.
+  bool knows_developer_role() const { return source_.find("developer") != std::string::npos; }
+  const std::string& source() const { return source_; }
+  const Tokens& tokens() const { return tokens_; }
 
  private:
   ContentForm FindContentForm() const;
 
+  std::string source_;
   jinja::Template default_;
   std::optional<jinja::Template> tool_use_;  // instead, where there are tools
   Tokens tokens_;

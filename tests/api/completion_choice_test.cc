@@ -33,7 +33,7 @@ class CompletionChoiceTest : public ::testing::Test {
   }
 
   ByteTokenizer tokenizer_;
-  CompletionRequest ask_;
+  GenerationRequest ask_;
 };
 
 TEST_F(CompletionChoiceTest, EmitsWholeCharactersOnly) {
@@ -106,13 +106,27 @@ TEST_F(CompletionChoiceTest, GivesLogprobsOfAnEchoedPromptWithNullFirst) {
   ASSERT_EQ(entries.size(), 4u);
   EXPECT_FALSE(entries[0].logprob);
   EXPECT_EQ(entries[1].logprob, -2.0f);
-  EXPECT_EQ(entries[1].token, "bytes:\\xc3");
-  ASSERT_EQ(entries[1].top.size(), 2u);
-  EXPECT_EQ(entries[1].top[0].first, "z");
-  EXPECT_EQ(entries[1].top[1].second, -2.0f) << "the token itself";
+  EXPECT_EQ(entries[1].id, 0xc3);
+  ASSERT_EQ(entries[1].top.size(), 1u);
+  EXPECT_EQ(entries[1].top[0].id, 'z');
   EXPECT_EQ(entries[2].text_offset, 1);
   EXPECT_EQ(entries[3].text_offset, 2) << "characters, not bytes";
-  EXPECT_EQ(entries[3].token, "c");
+  EXPECT_EQ(entries[3].id, 'c');
+}
+
+TEST_F(CompletionChoiceTest, KeepsPromptLogprobsApartFromTheEcho) {
+  ask_.echo = true;
+  ask_.sampling.logprobs = 1;
+  ask_.prompt_logprobs = ask_.sampling.prompt_logprobs = 2;
+  CompletionChoice choice = Make("ab");
+  TokenEvent event;
+  event.prompt = {ScoredToken{{'b', -2.0f}, {{'y', -0.1f}, {'z', -0.2f}}}};
+  choice.Advance({event});
+  const auto entries = choice.Advance({Token('c')}).logprobs;
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[1].top.size(), 1u);
+  ASSERT_EQ(choice.prompt_logprobs().size(), 1u);
+  EXPECT_EQ(choice.prompt_logprobs()[0].top.size(), 2u);
 }
 
 TEST_F(CompletionChoiceTest, KeepsLogprobsWithTheirText) {

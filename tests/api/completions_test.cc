@@ -4,36 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/api/support/sse_events.h"
 #include "tests/api/support/test_server.h"
 
 namespace tandem {
 namespace {
 
 using nlohmann::json;
-
-// The JSON of each event but the last, which must be [DONE].
-std::vector<json> Events(const RawResponse& response) {
-  EXPECT_EQ(response.status, 200);
-  EXPECT_TRUE(response.complete);
-  std::vector<json> events;
-  std::string_view rest = response.body;
-  while (!rest.empty()) {
-    const size_t end = rest.find("\n\n");
-    if (end == std::string_view::npos || !rest.starts_with("data: ")) {
-      ADD_FAILURE() << "not an event: " << rest;
-      return events;
-    }
-    const std::string_view data = rest.substr(6, end - 6);
-    rest.remove_prefix(end + 2);
-    if (data == "[DONE]") {
-      EXPECT_TRUE(rest.empty()) << "after [DONE]: " << rest;
-      return events;
-    }
-    events.push_back(json::parse(data));
-  }
-  ADD_FAILURE() << "no [DONE]";
-  return events;
-}
 
 TEST(Completions, AnswersInOneBody) {
   TestServer server;

@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr char kGet[] = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
-constexpr char kHealth[] = R"({"status":"ok"})";
+constexpr char kHealth[] = R"({"status":"ok","queue_size":0,"gpu_memory":null})";
 
 std::string Post(const std::string& headers, const std::string& rest = "") {
   return "POST /v1/completions HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n" + rest;

@@ -9,6 +9,8 @@
 namespace tandem {
 namespace {
 
+constexpr char kHealthBody[] = R"({"status":"ok","queue_size":0,"gpu_memory":null})";
+
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -30,7 +32,7 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
   RawClient client = server.Connect();
   client.Send(std::string(kGet) + TestServer::PostBytes(R"({"prompt":"a"})") +
               "GET /version HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok"})");
+  EXPECT_EQ(client.ReadResponse().body, kHealthBody);
   EXPECT_NE(client.ReadResponse().body.find("\"text\":\"hello\""), std::string::npos);
   EXPECT_NE(client.ReadResponse().body.find("portable"), std::string::npos);
 }
@@ -141,9 +143,9 @@ TEST(HttpServer, AnswersHeadWithoutABody) {
   client.Send("HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n");
   const RawResponse response = client.ReadResponse(/*head_only=*/true);
   EXPECT_EQ(response.status, 200);
-  EXPECT_EQ(response.Header("content-length"), "15");
+  EXPECT_EQ(response.Header("content-length"), "48");
   client.Send(kGet);
-  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok"})");
+  EXPECT_EQ(client.ReadResponse().body, kHealthBody);
 }
 
 TEST(HttpServer, ClosesAfterAnHttp10Request) {

@@ -17,7 +17,8 @@ TEST(StatusRoutes, ListsTheModelUnderEachOfItsNames) {
   EXPECT_EQ(body["object"], "list");
   ASSERT_EQ(body["data"].size(), 2u);
   EXPECT_EQ(body["data"][0], json::parse(R"({"id":"tiny","object":"model","created":1700000000,
-      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":10000000})"));
+      "owned_by":"tandem","root":"tiny","parent":null,"max_model_len":10000000,
+      "capabilities":["completion","chat"]})"));
   EXPECT_EQ(json::parse(server.Get("/models").body), body) << "also without /v1";
 }
 
@@ -32,7 +33,8 @@ TEST(StatusRoutes, FindsOneModelByName) {
 
 TEST(StatusRoutes, TellsHealthAndReadiness) {
   TestServer server;
-  EXPECT_EQ(server.Get("/health").status, 200);
+  EXPECT_EQ(json::parse(server.Get("/health").body),
+            json::parse(R"({"status":"ok","queue_size":0,"gpu_memory":null})"));
   EXPECT_EQ(server.Get("/ready").status, 200);
   server.status.draining = true;
   EXPECT_EQ(server.Get("/health").status, 200) << "alive while it drains";
@@ -69,6 +71,28 @@ TEST(StatusRoutes, ServesMetrics) {
   }
 }
 
+TEST(ServerMetrics, GivesVllmsNamesToo) {
+  ServerMetrics metrics("tiny", ServerMetrics::Names::kOwnAndVllm);
+  metrics.OnFirstToken(std::chrono::milliseconds(30));
+  for (const FinishReason reason : {FinishReason::kStop, FinishReason::kCancelled,
+                                    FinishReason::kDeadline, FinishReason::kFailed}) {
+    metrics.CountFinished(reason, std::chrono::seconds(1));
+  }
+  const std::string text = metrics.Render({.num_running = 3, .num_waiting = 2, .num_pages = 4});
+  const char* lines[] = {
+      "\ntandem_requests_running 3\n",
+      "\nvllm:num_requests_running{model_name=\"tiny\",engine=\"0\"} 3\n",
+      "\nvllm:num_requests_waiting{model_name=\"tiny\",engine=\"0\"} 2\n",
+      "\nvllm:kv_cache_usage_perc{model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:time_to_first_token_seconds_count{model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:request_success_total{finished_reason=\"stop\",model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:request_success_total{finished_reason=\"abort\",model_name=\"tiny\",engine=\"0\"} "
+      "2\n",
+  };
+  for (const char* line : lines) EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  EXPECT_EQ(ServerMetrics("tiny").Render({}).find("vllm:"), std::string::npos);
+}
+
 TEST(Router, AnswersUnknownPathsAndMethodsInJson) {
   TestServer server;
   const RawResponse missing = server.Get("/nothing");
@@ -89,7 +113,7 @@ TEST(Router, AnswersOptions) {
   const RawResponse one = client.ReadResponse();
   EXPECT_EQ(one.status, 204);
   EXPECT_EQ(one.Header("allow"), "POST, OPTIONS");
-  EXPECT_EQ(client.ReadResponse().Header("allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(client.ReadResponse().Header("allow"), "POST, GET, HEAD, OPTIONS");
 }
 
 TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
@@ -97,7 +121,7 @@ TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
   for (const char* path : {"/health", "/ready", "/version", "/v1/models", "/models/tiny"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
-  for (const char* path : {"/metrics", "/nothing", "/v1/completions"}) {
+  for (const char* path : {"/metrics", "/nothing", "/v1/completions", "/tokenizer_info"}) {
     const RawResponse response = server.Get(path);
     EXPECT_EQ(response.status, 401) << path;
     EXPECT_EQ(json::parse(response.body)["error"]["code"], "invalid_api_key");

@@ -32,8 +32,8 @@ TEST(Tls, CarriesSeveralRequestsOfAConnection) {
   EXPECT_EQ(client.version(), "TLSv1.3");
   EXPECT_EQ(client.chosen_protocol(), "http/1.1");
   client.Send(std::string(kGet) + kGet);
-  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok"})");
-  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok"})");
+  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok","queue_size":0,"gpu_memory":null})");
+  EXPECT_EQ(client.ReadResponse().body, R"({"status":"ok","queue_size":0,"gpu_memory":null})");
   client.Send(TestServer::PostBytes(R"({"prompt":"a","stream":true})"));
   EXPECT_TRUE(client.ReadResponse().body.ends_with("data: [DONE]\n\n"));
   client.Send(TestServer::PostBytes(R"({"prompt":")" + std::string(500'000, 'x') + R"("})"));

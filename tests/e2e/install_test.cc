@@ -6,34 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/e2e/letter_model.h"
 #include "tests/e2e/program.h"
 #include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
-
-// Characters are tokens: a..z, then the byte-level space.
-std::string LetterTokenizer() {
-  std::string vocab;
-  for (char c = 'a'; c <= 'z'; ++c) {
-    vocab += "\"" + std::string(1, c) + "\": " + std::to_string(c - 'a' + 3) + ", ";
-  }
-  return R"({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
-             "decoder": {"type": "ByteLevel"},
-             "model": {"type": "BPE", "vocab": {)" +
-         vocab + R"("\u0120": 29}, "merges": []}})";
-}
-
-// A model directory: a golden checkpoint, with the tokenizer that it lacks.
-void WriteModel(const std::filesystem::path& directory, const TemporaryDirectory& base) {
-  const std::filesystem::path golden = TANDEM_SOURCE_DIR "/tests/golden/models/llama";
-  std::filesystem::create_directories(directory);
-  for (const char* name : {"config.json", "model.safetensors"}) {
-    std::filesystem::copy_file(golden / name, directory / name);
-  }
-  std::filesystem::rename(base.Write("tokenizer.json", LetterTokenizer()),
-                          directory / "tokenizer.json");
-}
 
 struct Outcome {
   int status = 0;
@@ -81,7 +59,7 @@ TEST_F(InstalledTree, HasProgramLicenceAndConfigs) {
 
 TEST_F(InstalledTree, RunsAModel) {
   const std::filesystem::path model = base_ / "model";
-  WriteModel(model, base_);
+  WriteLetterModel(model, base_);
   const Outcome inspect = Execute({Tandem(), "inspect", model.string()});
   EXPECT_EQ(inspect.status, 0) << inspect.text;
   EXPECT_NE(inspect.text.find("llama"), std::string::npos) << inspect.text;
@@ -95,7 +73,7 @@ TEST_F(InstalledTree, FindsTheDefaultModelThatItCarries) {
   const std::filesystem::path model = Shared() / "configs/models/default";
   if (!std::filesystem::exists(model)) {
     EXPECT_EQ(Execute({Tandem(), "inspect"}).status, 2);
-    WriteModel(model, base_);
+    WriteLetterModel(model, base_);
   }
   const Outcome inspect = Execute({Tandem(), "inspect"});
   EXPECT_EQ(inspect.status, 0) << inspect.text;

@@ -1,14 +1,17 @@
 #pragma once
-// A child process whose standard output can be read line by line. Killed and reaped at the end.
+// A child process whose output can be waited for, on pipes or on a terminal of its own. Killed and
+// reaped at the end.
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -16,21 +19,17 @@ namespace tandem {
 
 class Program {
  public:
-  explicit Program(const std::vector<std::string>& command) {
-    std::array<int, 2> pipe_ends{};
-    if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return;
+  enum class Streams { kPipes, kTerminal };
+
+  explicit Program(const std::vector<std::string>& command, Streams streams = Streams::kPipes) {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(pipe_ends[1], STDOUT_FILENO);
-      ::dup2(pipe_ends[1], STDERR_FILENO);
-      ::execv(arguments[0], arguments.data());
-      ::_exit(127);
+    if (streams == Streams::kTerminal) {
+      StartOnTerminal(arguments.data());
+    } else {
+      StartOnPipe(arguments.data());
     }
-    ::close(pipe_ends[1]);
-    output_ = pipe_ends[0];
   }
   ~Program() {
     if (pid_ > 0) {
@@ -42,6 +41,11 @@ class Program {
   Program(const Program&) = delete;
 
   void Signal(int number) const { ::kill(pid_, number); }
+  // As if typed; on a terminal only.
+  void Type(const std::string& text) const {
+    if (::write(output_, text.data(), text.size()) < 0) ::kill(pid_, SIGKILL);
+  }
+  void ForgetOutput() { text_.clear(); }
 
   // True once the output (both streams) has `part`; false at its end or after `longest`.
   bool WaitForOutput(const std::string& part,
@@ -71,6 +75,29 @@ class Program {
   }
 
  private:
+  void StartOnPipe(char* const* arguments) {
+    std::array<int, 2> pipe_ends{};
+    if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(pipe_ends[1], STDOUT_FILENO);
+      ::dup2(pipe_ends[1], STDERR_FILENO);
+      ::execv(arguments[0], arguments);
+      ::_exit(127);
+    }
+    ::close(pipe_ends[1]);
+    output_ = pipe_ends[0];
+  }
+  void StartOnTerminal(char* const* arguments) {
+    winsize size{.ws_row = 40, .ws_col = 120};
+    pid_ = ::forkpty(&output_, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      ::setenv("TERM", "dumb", 1);
+      ::execv(arguments[0], arguments);
+      ::_exit(127);
+    }
+  }
+
   pid_t pid_ = -1;
   int output_ = -1;
   std::string text_;

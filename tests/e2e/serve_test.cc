@@ -39,10 +39,11 @@ class ServeProgram : public ::testing::Test {
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
-  static RawResponse Complete(uint16_t port, const json& body) {
+  static RawResponse Complete(uint16_t port, const json& body,
+                              const std::string& path = "/v1/completions") {
     RawClient client(port);
     const std::string text = body.dump();
-    client.Send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+    client.Send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
                 std::to_string(text.size()) + "\r\n\r\n" + text);
     return client.ReadResponse();
   }
@@ -101,6 +102,24 @@ TEST_F(ServeProgram, DropsEverythingAtASecondSignal) {
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 1) << server.text();
   EXPECT_FALSE(client.ReadResponse().complete);
+}
+
+TEST_F(ServeProgram, AnswersAChatAndLogsPromptsOnlyWhenAsked) {
+  const json ask = {{"messages", {{{"role", "user"}, {"content", "secret wish"}}}},
+                    {"max_tokens", 4}};
+  for (const bool logged : {false, true}) {
+    std::vector<std::string> command = ServeCommand({"--chat-template", "chatml"});
+    if (logged) command.push_back("--log-prompts");
+    Program server(command);
+    const uint16_t port = PortOf(server);
+    ASSERT_NE(port, 0) << server.text();
+    const RawResponse response = Complete(port, ask, "/v1/chat/completions");
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(json::parse(response.body)["usage"]["completion_tokens"], 4);
+    server.Signal(SIGTERM);
+    EXPECT_EQ(server.Wait(), 0) << server.text();
+    EXPECT_EQ(server.text().find("secret wish") != std::string::npos, logged) << server.text();
+  }
 }
 
 TEST_F(ServeProgram, GeneratesTheSameTextAsTheServer) {

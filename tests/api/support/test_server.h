@@ -9,13 +9,17 @@
 #include <vector>
 
 #include "api/http/server.h"
-#include "api/routes/completions.h"
-#include "api/routes/router.h"
-#include "api/routes/status_routes.h"
+#include "api/routes/all_routes.h"
 #include "tests/api/support/fake_engine.h"
 #include "tests/api/support/raw_client.h"
 
 namespace tandem {
+
+// [system]hi[user]...[assistant]
+inline constexpr char kTestChatTemplate[] =
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    "{% if shout %}!{% endif %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}";
 
 struct TestServerOptions {
   HttpLimits limits;
@@ -25,7 +29,8 @@ struct TestServerOptions {
   std::filesystem::path unix_socket;
   int64_t max_context = 10'000'000;
   GenerationConfig defaults;
-  CompletionEngine* engine = nullptr;  // borrowed; null: the server's own fake
+  const char* chat_template = kTestChatTemplate;  // null: none
+  CompletionEngine* engine = nullptr;             // borrowed; null: the server's own fake
 };
 
 class TestServer {
@@ -33,8 +38,12 @@ class TestServer {
   static constexpr size_t kLargeBytes = 1 << 20;  // of GET /large
 
   explicit TestServer(const TestServerOptions& options = {})
-      : model_{.names = {"tiny", "alias"},
+      : chat_template_(options.chat_template == nullptr
+                           ? std::optional<ChatTemplate>()
+                           : ChatTemplate(options.chat_template, "test")),
+        model_{.names = {"tiny", "alias"},
                .tokenizer = tokenizer_,
+               .chat_template = chat_template_ ? &*chat_template_ : nullptr,
                .engine = options.engine ? *options.engine : engine,
                .max_context = options.max_context,
                .vocab_size = 258,
@@ -42,11 +51,9 @@ class TestServer {
                .defaults = options.defaults,
                .created = 1700000000},
         metrics_("tiny"),
-        completions_(model_, metrics_) {
+        generator_(model_, metrics_) {
     status.version = {{"version", "0"}, {"instruction_set", "portable"}};
-    std::vector<Route> routes = StatusRoutes(model_, status, metrics_);
-    routes.push_back({"POST", "/v1/completions", RouteAccess::kKey,
-                      [this](Call& call) { return completions_(call); }});
+    std::vector<Route> routes = AllRoutes(generator_, status, metrics_);
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
     routes.push_back({"GET", "/large", RouteAccess::kPublic, [](Call&) -> Reply {
@@ -89,9 +96,10 @@ class TestServer {
   ByteTokenizer tokenizer_;
   std::ostringstream log_text_;
   Logger log_{LogLevel::kInfo, log_text_};
+  const std::optional<ChatTemplate> chat_template_;
   ServedModel model_;
   ServerMetrics metrics_;
-  CompletionsRoute completions_;
+  Generator generator_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<HttpServer> server_;
 };
