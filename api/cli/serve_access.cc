@@ -8,12 +8,12 @@
 namespace tandem {
 
 AccessRules MakeAccessRules(const ServeOptions& options, const std::vector<std::string>& keys) {
-  // Elsewhere a name is no secret: whoever may reach the server may use it, or needs the key that a
-  // foreign page does not have. A Unix socket is out of a browser's reach.
-  const bool is_local = IsLoopbackName(options.host) && !options.uds;
+  // A foreign page does not have the key, and a Unix socket is out of its reach. On other addresses
+  // than loopback the names that people use are not known unless they are given.
+  const bool knows_names = IsLoopbackName(options.host) || !options.allowed_hosts.empty();
   BrowserRules browsers({.allowed_origins = options.allowed_origins,
                          .allowed_hosts = options.allowed_hosts,
-                         .only_local_names = is_local && keys.empty()});
+                         .only_local_names = knows_names && keys.empty() && !options.uds});
   return AccessRules(ApiKeys(keys), std::move(browsers));
 }
 
