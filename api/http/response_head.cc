@@ -37,6 +37,7 @@ void AppendHead(const ResponseHead& head, std::string& out) {
   AppendField("Date", HttpDate(std::time(nullptr)), out);
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   for (const HttpHeader& header : response.headers) AppendField(header.name, header.value, out);
+  for (const HttpHeader& header : head.headers) AppendField(header.name, header.value, out);
   if (!head.request_id.empty()) AppendField("x-request-id", head.request_id, out);
   // A 304 has no body, and a length would be taken as that of the answer it stands for.
   const bool has_body = response.status != 204 && response.status != 304;

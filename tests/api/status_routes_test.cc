@@ -118,7 +118,7 @@ TEST(Router, AnswersOptions) {
 
 TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
   TestServer server({.keys = {"first", "second"}});
-  for (const char* path : {"/health", "/ready", "/version", "/v1/models"}) {
+  for (const char* path : {"/health", "/ready", "/version", "/v1/models", "/models/tiny"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
   for (const char* path : {"/metrics", "/nothing", "/v1/completions", "/tokenizer_info"}) {
@@ -158,7 +158,11 @@ TEST(ApiKeys, KeepsTenantsApart) {
   EXPECT_EQ(ApiKeys({}).Authenticate(a)->salt, 0u);
 }
 
-TEST(ApiKeys, RefusesAnEmptyKey) { EXPECT_THROW(ApiKeys({""}), ConfigError); }
+TEST(ApiKeys, RefuseWhatNoHeaderCarries) {
+  for (const char* key : {"", "a b", "tab\t", "caf\xc3\xa9", "line\n", "\x7f"}) {
+    EXPECT_THROW(ApiKeys({"good", key}), ConfigError) << key;
+  }
+}
 
 TEST(PercentDecode, DecodesWhatIsWellFormed) {
   EXPECT_EQ(PercentDecode("a%2Fb%20c"), "a/b c");
