@@ -22,6 +22,7 @@ struct ServeOptions {
   bool prefix_caching = true;
   int64_t max_queued_requests = 1024;
   int64_t max_queued_tokens = 1 << 20;
+  std::chrono::milliseconds queue_wait{0};
 
   std::string host = "127.0.0.1";
   int32_t port = 8000;
