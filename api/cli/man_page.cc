@@ -21,7 +21,9 @@ std::string Upper(std::string text) {
 // A date would differ between two builds of one version; the version says more.
 std::string Title(const std::string& page, std::string_view version) {
   return ".TH " + RoffText(Upper(page)) + " 1 \"\" \"tandem " + RoffText(version) +
-         "\" \"Tandem manual\"\n";
+         "\" \"Tandem manual\"\n" +
+         // Names of variables must not be broken in two, and lines without breaks have holes.
+         ".nh\n.ad l\n";
 }
 
 std::string Section(const std::string& heading, const std::string& body) {
@@ -35,7 +37,7 @@ std::string Item(const std::string& term, const std::string& body) {
 
 // "--dtype auto|float32": what is typed as it stands is bold.
 std::string Term(const Setting& row) {
-  std::string term = Bold("--" + row.name);
+  std::string term = (row.name == "help" ? Bold("-h") + ", " : "") + Bold("--" + row.name);
   if (CanBeTurnedOff(row)) return term + ", " + Bold("--no-" + row.name);
   if (row.kind == Setting::Kind::kSwitch) return term;
   term += " ";
@@ -45,10 +47,10 @@ std::string Term(const Setting& row) {
 }
 
 std::string Explanation(const Setting& row) {
-  std::string text = RoffText(HelpWithFacts(row)) + ".";
-  if (row.positional) text += "\nThe flag may be left out: an argument without one is this.";
-  if (row.kind == Setting::Kind::kList) text += "\nMay be given more than once.";
-  if (!IsRequest(row)) text += "\nVariable: " + Bold(VariableName(row.name)) + ".";
+  std::string text = RoffText(HelpWithFacts(row));
+  if (row.positional) text += "\n.br\nAn argument without a flag is this.";
+  if (row.kind == Setting::Kind::kList) text += "\n.br\nMay be given more than once.";
+  if (!IsRequest(row)) text += "\n.br\nVariable: " + Bold(VariableName(row.name));
   return text;
 }
 
