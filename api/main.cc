@@ -21,20 +21,13 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;  // the command line, its files or their combination are wrong
 
-// What the program of a command is, where it is not there to say so itself.
-std::string_view WhatItIs(std::string_view command) {
-  if (command == "train") return "the trainer";
-  if (command == "loadtest") return "the load test";
-  return "the bench, which is built with the tests and never installed,";
-}
-
-// Runs the program that lies beside this one; returns only when that cannot be.
+// Runs the program that has the command; returns only when that cannot be.
 int BecomeSister(const Command& command, char** arguments) {
-  const std::filesystem::path path = ProgramFolder() / command.program;
+  const std::filesystem::path path = ProgramFolder() / command.sister->program;
   ::execv(path.c_str(), arguments);
   const int error = errno;
-  std::cerr << "tandem " << command.name << ": " << WhatItIs(command.name)
-            << " is a program of its own, " << command.program;
+  std::cerr << "tandem " << command.name << ": " << command.sister->title
+            << " is a program of its own, " << command.sister->program;
   if (error == ENOENT) {
     std::cerr << ", and this build does not have it (" << path.string() << " is not there)\n";
   } else {
@@ -61,7 +54,7 @@ int Run(int argc, char** argv) {
     std::cerr << CommandOverview(commands);
     return kUsage;
   }
-  if (command->run == nullptr) return BecomeSister(*command, argv + 1);
+  if (command->sister) return BecomeSister(*command, argv + 1);
   const CommandLine line{.argc = argc - 1, .argv = argv + 1, .out = std::cout, .err = std::cerr};
   try {
     return command->run(line);

@@ -53,9 +53,16 @@ std::vector<Command> Commands() {
       WithSettings(
           {.name = "inspect", .purpose = "show what a model directory holds", .run = Inspect},
           kInspectSummary, AddInspectSettings),
-      {.name = "train", .purpose = "train a model", .program = "tandem-train"},
-      {.name = "loadtest", .purpose = "measure a running server", .program = "tandem-loadtest"},
-      {.name = "bench", .purpose = "measure this machine", .program = "tandem-bench"},
+      {.name = "train",
+       .purpose = "train a model",
+       .sister = Sister{"tandem-train", "the trainer"}},
+      {.name = "loadtest",
+       .purpose = "measure a running server",
+       .sister = Sister{"tandem-loadtest", "the load test"}},
+      {.name = "bench",
+       .purpose = "measure this machine",
+       .sister =
+           Sister{"tandem-bench", "the bench, which is built with the tests and never installed,"}},
       {.name = "completion",
        .purpose = "print what makes a shell complete these commands",
        .run = Completion,
@@ -75,7 +82,7 @@ std::string CommandOverview(const std::vector<Command>& commands) {
   std::string text = "Usage: tandem COMMAND [ARGUMENTS]\n\n";
   for (const Command& command : commands) {
     text += "  " + command.name + std::string(width + 2 - command.name.size(), ' ') +
-            command.purpose + (command.program.empty() ? "" : " (" + command.program + ")") + "\n";
+            command.purpose + (command.sister ? " (" + command.sister->program + ")" : "") + "\n";
   }
   return text + "\ntandem COMMAND --help lists a command's settings.\n";
 }

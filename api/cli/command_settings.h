@@ -6,6 +6,7 @@
 // To add a command: a row in Commands(), its function in command_line.h.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,21 @@
 
 namespace tandem {
 
+// A program of its own, beside this one, that has a command.
+struct Sister {
+  std::string program;  // "tandem-train"
+  std::string title;    // "the trainer"
+};
+
 struct Command {
   std::string name;
   std::string purpose;                       // "serve a model over HTTP"
-  int (*run)(const CommandLine&) = nullptr;  // null: `program` has the command
+  int (*run)(const CommandLine&) = nullptr;  // null: `sister` has the command
   // Its table, with initial values. Null when it has none. The pointer also owns the variables that
   // the rows are bound to, which is why it is a shared one.
   std::shared_ptr<const Settings> settings;
   std::vector<std::string> words;  // without a table: what may be its one argument
-  std::string program;             // "tandem-train": a program beside this one
+  std::optional<Sister> sister;
 };
 
 // In the order in which people are told of them.

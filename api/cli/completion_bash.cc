@@ -150,7 +150,7 @@ std::string BashCompletion(const std::vector<Command>& commands) {
     } else if (!command.words.empty()) {
       script += Function("_tandem__" + command.name, "  if ((COMP_CWORD == 2)); then\n" +
                                                          Offer(command.words, "    ") + "  fi\n");
-    } else if (!command.program.empty()) {
+    } else if (command.sister) {
       script += Function("_tandem__" + command.name, "  compopt -o default\n");
     }
   }

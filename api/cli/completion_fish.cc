@@ -115,7 +115,7 @@ std::string FishCompletion(const std::vector<Command>& commands) {
       for (const Setting& row : command.settings->rows()) script += OfRow(command.name, row);
     } else if (!command.words.empty()) {
       script += Line(command.name, " -a " + Words(command.words));
-    } else if (!command.program.empty()) {
+    } else if (command.sister) {
       script += Line(command.name, " -F");
     }
   }

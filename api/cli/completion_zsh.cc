@@ -132,7 +132,7 @@ std::string ZshCompletion(const std::vector<Command>& commands) {
     } else if (!command.words.empty()) {
       script += Function("_tandem__" + command.name,
                          "  _arguments " + Quoted("1: :" + Choice(command.words)) + "\n");
-    } else if (!command.program.empty()) {
+    } else if (command.sister) {
       script += Function("_tandem__" + command.name, "  _files\n");
     }
   }

@@ -157,7 +157,7 @@ std::string ProgramManPage(const std::vector<Command>& commands, std::string_vie
       term += (i > 0 ? "|" : " ") + Bold(command.words[i]);
     }
     list += Item(term, RoffText(command.purpose) +
-                           (command.program.empty() ? "" : " (" + Bold(command.program) + ")"));
+                           (command.sister ? " (" + Bold(command.sister->program) + ")" : ""));
     if (command.settings == nullptr) continue;
     pages += (pages.empty() ? ".BR " : ",\n.BR ") + RoffText(PageName(command)) + " (1)";
   }

@@ -2,6 +2,7 @@
 // What there is to say in words about a row of the settings table. --help, completion scripts and
 // manual pages say it alike. Pure functions of the row; none of them tells a secret's value.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

@@ -18,7 +18,7 @@ TEST(Commands, AreEachRunByThisProgramOrByAnother) {
   for (const Command& command : Commands()) {
     SCOPED_TRACE(command.name);
     EXPECT_TRUE(names.insert(command.name).second);
-    EXPECT_NE(command.run == nullptr, command.program.empty());
+    EXPECT_EQ(command.run == nullptr, command.sister.has_value());
     EXPECT_FALSE(command.purpose.empty());
     EXPECT_TRUE(command.settings == nullptr || command.words.empty());
   }
@@ -40,12 +40,15 @@ TEST(Commands, AreKnownToTheLauncher) {
   std::ifstream file(TANDEM_SOURCE_DIR "/tandem");
   std::string help;
   std::set<std::string> dispatched;
+  std::string patterns;  // of the case that was read last
   for (std::string line; std::getline(file, line);) {
     help += line + "\n";
-    if (const size_t end = line.find(") RunProgram "); end != std::string::npos) {
-      std::istringstream words(line.substr(0, end));
-      for (std::string word; words >> word;) dispatched.insert(word);
+    if (const size_t end = line.find(')'); line.starts_with("  ") && end != std::string::npos) {
+      if (line[2] != ' ') patterns = line.substr(0, end);
     }
+    if (line.find("RunProgram tandem") == std::string::npos) continue;
+    std::istringstream words(patterns);
+    for (std::string word; words >> word;) dispatched.insert(word);
   }
   for (const Command& command : Commands()) {
     EXPECT_NE(help.find("\n  " + command.name + " "), std::string::npos) << command.name;

@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "api/cli/completion_scripts.h"
+#include "tests/api/support/odd_commands.h"
 #include "tests/e2e/program.h"
+#include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
@@ -36,9 +40,9 @@ class CompletionScript : public ::testing::Test {
   static bool HasShell(const std::string& name) {
     return Output({"sh"}, "command -v \"$1\" || true", {"sh", name}) != "";
   }
-  // Whether the shell can read the script that is for it.
-  static void ExpectReadable(const std::string& shell) {
-    EXPECT_EQ(Output({"sh"}, "\"$1\" completion \"$2\" | \"$2\" -n", {"sh", kTandem, shell}), "");
+  static std::string Written(const std::filesystem::path& path, const std::string& script) {
+    std::ofstream(path) << script;
+    return path.string();
   }
 
   // What bash offers where the last word is being typed. Instead of files it tells how it would
@@ -96,21 +100,49 @@ TEST_F(CompletionScript, OfBashOffersFilesAndDirectories) {
   EXPECT_EQ(Bash({"tandem", "train", ""}), Lines({"-o default"}));
 }
 
+TEST_F(CompletionScript, OfBashSurvivesOddTexts) {
+  const TemporaryDirectory folder;
+  const std::string file = Written(folder / "bash", BashCompletion(OddCommands().list()));
+  constexpr char kScript[] = R"sh(
+    source "$0"
+    COMP_WORDS=(tandem odd --mood '')
+    COMP_CWORD=3
+    _tandem
+    printf '%s\n' "${COMPREPLY[@]}"
+  )sh";
+  EXPECT_EQ(Output({"bash", "--noprofile", "--norc"}, kScript, {file}), "a b\nit's:$x\n");
+}
+
 TEST_F(CompletionScript, OfZshIsReadByZsh) {
   if (!HasShell("zsh")) GTEST_SKIP() << "SKIPPED: zsh is not installed";
-  ExpectReadable("zsh");
+  EXPECT_EQ(Output({"bash"}, "\"$0\" completion zsh | zsh -n", {kTandem}), "");
+  const TemporaryDirectory folder;
+  const std::string file = Written(folder / "zsh", ZshCompletion(OddCommands().list()));
+  EXPECT_EQ(Output({"zsh"}, "zsh -n \"$0\"", {file}), "");
 }
 
 TEST_F(CompletionScript, OfFishOffersFlagsAndValues) {
   if (!HasShell("fish")) GTEST_SKIP() << "SKIPPED: fish is not installed";
-  ExpectReadable("fish");
-  const std::string script = "$argv[1] completion fish | source; complete -C $argv[2]";
-  const auto ask = [&](const std::string& line) {
-    return Output({"fish", "--no-config"}, script, {kTandem, line});
+  EXPECT_EQ(Output({"bash"}, "\"$0\" completion fish | fish -n", {kTandem}), "");
+  const auto ask = [](const std::string& line) {
+    return Output({"fish", "--no-config"},
+                  "$argv[1] completion fish | source; complete -C $argv[2]", {kTandem, line});
   };
   EXPECT_EQ(ask("tandem se"), "serve\tserve a model over HTTP\n");
   EXPECT_EQ(ask("./tandem serve --po"), "--port\tTCP port; 0: any free one\n");
   EXPECT_EQ(ask("tandem serve --log-level=w"), "--log-level=warning\tleast level that is logged\n");
+}
+
+TEST_F(CompletionScript, OfFishSurvivesOddTexts) {
+  if (!HasShell("fish")) GTEST_SKIP() << "SKIPPED: fish is not installed";
+  const TemporaryDirectory folder;
+  const std::string file = Written(folder / "fish", FishCompletion(OddCommands().list()));
+  const auto ask = [&](const std::string& line) {
+    return Output({"fish", "--no-config"}, "source $argv[1]; complete -C $argv[2]", {file, line});
+  };
+  EXPECT_EQ(ask("tandem odd --pl"), std::string("--place\t") + kOddHelp + "\n");
+  EXPECT_EQ(ask("tandem o"), std::string("odd\t") + kOddHelp + "\n");
+  EXPECT_EQ(ask("tandem odd --mood "), "a b\tno help\nit's:$x\tno help\n");
 }
 
 }  // namespace

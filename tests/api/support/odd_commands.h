@@ -2,8 +2,10 @@
 // A list of commands whose texts have every character that a shell or roff could trip over.
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/cli/command_settings.h"
@@ -28,6 +30,8 @@ class OddCommands {
                         {.help = "no help"});
     commands_.push_back({.name = "odd", .purpose = kOddHelp, .settings = std::move(settings)});
   }
+  OddCommands(const OddCommands&) = delete;  // the table is bound to this one's members
+
   const std::vector<Command>& list() const { return commands_; }
   const Command& odd() const { return commands_.front(); }
 
