@@ -99,7 +99,7 @@ bool Shutdown(const StopSignals& signals, std::chrono::milliseconds drain_timeou
 
 int Serve(const CommandLine& line) {
   ServeOptions options;
-  Settings settings("tandem serve", "Serves a model over HTTP with OpenAI's API.");
+  Settings settings("tandem serve", kServeSummary);
   AddServeSettings(settings, options);
   IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {

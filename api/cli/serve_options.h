@@ -16,6 +16,8 @@
 
 namespace tandem {
 
+inline constexpr char kServeSummary[] = "Serves a model over HTTP with OpenAI's API.";
+
 struct ServeOptions {
   ModelOptions model;
   std::vector<std::string> served_model_names;  // empty: the directory's name
