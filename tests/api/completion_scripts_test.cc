@@ -88,11 +88,11 @@ TEST(CompletionScripts, OfferWhatAValueCanBe) {
   const std::string bash = BashCompletion(commands);
   EXPECT_TRUE(Contains(bash, "    --log-level)\n      _tandem_offer debug info warning error"));
   EXPECT_TRUE(Contains(bash, "    --model) compopt -o dirnames ;;\n"));
-  EXPECT_TRUE(Contains(bash, " | --api-key-file) compopt -o default ;;\n"));
+  EXPECT_TRUE(Contains(bash, " | --ssl-keyfile) compopt -o default ;;\n"));
   const std::string zsh = ZshCompletion(commands);
   EXPECT_TRUE(Contains(zsh, ":log-level:(debug info warning error off)'"));
   EXPECT_TRUE(Contains(zsh, "'::DIR:_files -/'"));
-  EXPECT_TRUE(Contains(zsh, "'--api-key-file=[file with one key a line]:PATH:_files'"));
+  EXPECT_TRUE(Contains(zsh, "'--ssl-keyfile=["));
   EXPECT_TRUE(Contains(zsh, "'*--api-key=["));
   const std::string fish = FishCompletion(commands);
   EXPECT_TRUE(Contains(fish, "-l log-level -x -a 'debug info warning error off' -d "));
