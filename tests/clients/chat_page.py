@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """The chat page in a real browser.
 
-    python tests/clients/chat_page.py [--url http://127.0.0.1:8000/] [--screenshots DIR] [-k NAME]
+    python tests/clients/chat_page.py [--url http://127.0.0.1:8000/ | --tandem build/cpu/bin/tandem]
+                                      [--screenshots DIR] [-k NAME]
 
 Needs Playwright for Python and Chromium (Debian: chromium); without them it says SKIPPED and ends
 with 77. The page is served from the checkout by a scripted server; with --url the page of a running
-`tandem serve` is tried too, with whatever model it has. --screenshots leaves pictures of the page
+`tandem serve` is tried too, with whatever model it has, and with --tandem that of one with a tiny
+model. --screenshots leaves pictures of the page
 in DIR, to be looked at.
 """
 
 import argparse
+import contextlib
 import inspect
 import pathlib
 import re
@@ -25,11 +28,7 @@ import text_checks  # noqa: E402
 from page_pictures import take_pictures  # noqa: E402
 from page_session import Session  # noqa: E402
 from scripted_chat_server import ScriptedServer  # noqa: E402
-
-
-def skip(why):
-    print("SKIPPED:", why)
-    sys.exit(77)
+from tandem_server import GivenServer, Server, skip  # noqa: E402
 
 
 def checks_of(module):
@@ -42,7 +41,7 @@ def answers_from_a_running_server(session):
     page = session.page
     page.click("#settings")
     page.fill("#max_tokens", "40")
-    page.fill("#seed", "1")
+    page.fill("#seed", "3")
     page.click("#panel-close")
     session.send("Once upon a time")
     assert page.locator(".error:visible").count() == 0, page.inner_text(".answer.last")
@@ -76,9 +75,16 @@ def run(name, check, browser, url=None):
         threading.Thread(target=server.shutdown, daemon=True).start()
 
 
+def live_server(args):
+    if args.url:
+        return GivenServer(args.url)
+    return Server(args.tandem) if args.tandem else contextlib.nullcontext()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--url", help="a running server; one without a key")
+    parser.add_argument("--tandem", help="the program, to start a server with a tiny model")
     parser.add_argument("--screenshots", type=pathlib.Path, help="a folder for pictures")
     parser.add_argument("-k", default="", help="only checks with this in their name")
     args = parser.parse_args()
@@ -95,8 +101,10 @@ def main():
         chosen = [check for module in (conversation_checks, text_checks, form_checks)
                   for check in checks_of(module) if args.k in check.__name__]
         results = [run(check.__name__, check, browser) for check in chosen]
-        if args.url:
-            results.append(run("answers_from_a_running_server", answers_from_a_running_server, browser, args.url))
+        with live_server(args) as live:
+            if live:
+                results.append(run("answers_from_a_running_server", answers_from_a_running_server,
+                                   browser, live.url + "/"))
         if args.screenshots:
             take_pictures(browser, args.screenshots)
         browser.close()
