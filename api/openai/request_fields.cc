@@ -24,11 +24,15 @@ std::optional<int64_t> AsInteger(const Json& value) {
   return static_cast<int64_t>(number);
 }
 
-// The nearest float, but never an integer that `number` is not: the limits of most fields are
-// integers, and rounding must carry nothing over them (1e-50 to 0, 2.0000000000000004 to 2).
+// The nearest float, but never one of eight or fewer significant bits that `number` is not: the
+// limits of fields are such, and rounding must carry nothing over them (1e-50 to 0,
+// 2.0000000000000004 to 2).
 float Narrowed(double number) {
   const auto nearest = static_cast<float>(number);
-  if (static_cast<double>(nearest) == number || std::trunc(nearest) != nearest) return nearest;
+  if (static_cast<double>(nearest) == number) return nearest;
+  int exponent = 0;
+  const float bits = std::frexp(nearest, &exponent) * 256.0f;
+  if (std::trunc(bits) != bits) return nearest;
   const float towards = number > static_cast<double>(nearest) ? INFINITY : -INFINITY;
   return std::nextafter(nearest, towards);
 }

@@ -13,7 +13,7 @@ constexpr size_t kMaxLogitBias = 1024;
 constexpr size_t kMaxStopTokenIds = 128;
 constexpr int64_t kMaxLogprobs = 20;
 // Logits are divided by it: with much less they would leave the range of a float.
-constexpr float kMinRepetitionPenalty = 1e-6f;
+constexpr float kMinRepetitionPenalty = 0x1p-20f;
 
 // `value` must lie in [min, max]; written so that NaN fails.
 void CheckNumber(const char* field, float value, float min, float max) {

@@ -31,8 +31,7 @@ if ! command -v "$program" > /dev/null; then
 fi
 
 support="$(cd "$(dirname "$0")" && pwd)/support"
-options=(--checks all --phases examples,coverage,fuzzing,stateful --continue-on-failure
-         --max-examples 200 --request-timeout 60 --max-response-time 30 --no-color)
+options=(--checks all --phases examples,coverage,fuzzing,stateful --no-color)
 if [ -n "$api_key" ]; then
   options+=(--header "Authorization: Bearer $api_key")
 else
@@ -41,4 +40,4 @@ else
 fi
 cd "$(mktemp -d)"  # it keeps its examples where it is started
 SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH="$support" PYTHONDONTWRITEBYTECODE=1 \
-  exec "$program" run "${url%/}/openapi.json" "${options[@]}" "$@"
+  exec "$program" --config-file "$support/schemathesis.toml" run "${url%/}/openapi.json" "${options[@]}" "$@"
