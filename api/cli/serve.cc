@@ -11,6 +11,7 @@
 #include "api/cli/command_settings.h"
 #include "api/cli/loaded_model.h"
 #include "api/cli/loop_engine.h"
+#include "api/cli/serve_access.h"
 #include "api/cli/serve_options.h"
 #include "api/cli/stop_signals.h"
 #include "api/http/server.h"
@@ -107,11 +108,16 @@ int Serve(const CommandLine& line) {
   const std::vector<std::string> keys = CollectApiKeys(options);
   CheckExposure(options, keys);
   Logger log(options.log_level, line.err);
-  const StopSignals signals;
+  const StopSignals signals(HasReloadable(options) ? StopSignals::Reload::kOnHangUp
+                                                   : StopSignals::Reload::kNever);
+  const std::shared_ptr<const TlsContext> tls = LoadTls(options);
+  AccessRules access = MakeAccessRules(options, keys);
+  const HttpLimits limits = FitToDescriptors(MakeLimits(options), log);
 
   const LoadedModel model = LoadModel(options.model);
-  ServerMetrics metrics(options.served_model_names.empty() ? model.name
-                                                           : options.served_model_names.front());
+  ServerMetrics metrics(
+      options.served_model_names.empty() ? model.name : options.served_model_names.front(),
+      options.metric_names);
   EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
   const ServedModel served = Served(model, options, engine);
@@ -119,17 +125,15 @@ int Serve(const CommandLine& line) {
   FillVersion(model, served, status);
 
   WarnOfLimits(model, served, log);
-  Generator generator(served, metrics);
+  Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
   const std::vector<Route> routes = AllRoutes(generator, status, metrics);
-  Router router(routes, ApiKeys(keys), metrics, log);
-  HttpServer http({options.host, static_cast<uint16_t>(options.port)}, MakeLimits(options), router);
-  const bool is_v6 = options.host.find(':') != std::string::npos;
-  line.out << fmt::format("ready on http://{}:{} with {}: {}\n",
-                          is_v6 ? "[" + options.host + "]" : options.host, http.port(),
-                          served.names.front(), model.Describe())
+  Router router(routes, std::move(access), metrics, log);
+  HttpServer http(MakeAddress(options), limits, router, tls);
+  line.out << fmt::format("ready on {} with {}: {}\n", UrlOf(options, http), served.names.front(),
+                          model.Describe())
            << std::flush;
 
-  signals.Wait();
+  while (signals.Wait() == StopSignals::Signal::kReload) Reload(options, router, http, log);
   status.draining = true;
   log.Info("stopping",
            {{"running", loop.Stats().num_running}, {"waiting", loop.Stats().num_waiting}});

@@ -2,11 +2,15 @@
 
 #include <fstream>
 
+#include "api/routes/browser_rules.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
 
 namespace {
+
+constexpr double kMaxMilliseconds = 7.0 * 24 * 3600 * 1000;  // a week; no sum of times overflows
+constexpr double kMaxBytes = 1 << 30;
 
 void AddEngineSettings(Settings& settings, ServeOptions& options) {
   constexpr char kGroup[] = "Scheduling";
@@ -29,17 +33,39 @@ void AddAccessSettings(Settings& settings, ServeOptions& options) {
   settings.Add("host", &options.host, {.help = "address to listen on", .group = kGroup});
   settings.Add("port", &options.port,
                {.help = "TCP port; 0: any free one", .min = 0, .max = 65535, .group = kGroup});
+  settings.Add("uds", &options.uds,
+               {.help = "Unix socket to listen on, instead of host and port", .group = kGroup});
   settings.Add("served-model-name", &options.served_model_names,
                {.help = "name in the API; repeat for aliases", .group = kGroup});
   settings.Add(
       "api-key", &options.api_keys,
       {.help = "key that clients must send; repeat for several", .secret = true, .group = kGroup});
   settings.Add("api-key-file", &options.api_key_file,
-               {.help = "file with one key a line", .group = kGroup});
+               {.help = "file with one key a line; read again on SIGHUP", .group = kGroup});
   settings.Add("allow-unauthenticated", &options.allow_unauthenticated,
                {.help = "serve other machines without a key", .group = kGroup});
+  settings.Add("ssl-certfile", &options.ssl_certfile,
+               {.help = "PEM file of the certificate and its chain: serve HTTPS; read again on "
+                        "SIGHUP",
+                .group = kGroup});
+  settings.Add(
+      "ssl-keyfile", &options.ssl_keyfile,
+      {.help = "PEM file of its private key; default: in --ssl-certfile", .group = kGroup});
+  settings.Add("ssl-keyfile-password", &options.ssl_keyfile_password,
+               {.help = "of an encrypted --ssl-keyfile", .secret = true, .group = kGroup});
+  settings.Add("allowed-origins", &options.allowed_origins,
+               {.help = "origin (https://chat.example) of web pages that may use this server; "
+                        "repeat for several; *: all",
+                .group = kGroup});
+  settings.Add("allowed-hosts", &options.allowed_hosts,
+               {.help = "name besides localhost to answer to where no key is needed; repeat for "
+                        "several; *: all",
+                .group = kGroup});
   settings.Add("drain-timeout", &options.drain_timeout,
-               {.help = "time for running requests after SIGTERM", .min = 0, .group = kGroup});
+               {.help = "time for running requests after SIGTERM",
+                .min = 0,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
   settings.AddChoice("log-level", &options.log_level,
                      std::vector<std::pair<std::string, LogLevel>>{{"debug", LogLevel::kDebug},
                                                                    {"info", LogLevel::kInfo},
@@ -47,31 +73,52 @@ void AddAccessSettings(Settings& settings, ServeOptions& options) {
                                                                    {"error", LogLevel::kError},
                                                                    {"off", LogLevel::kOff}},
                      {.help = "least level that is logged", .group = kGroup});
+  using Names = ServerMetrics::Names;
+  settings.AddChoice(
+      "metrics-compat", &options.metric_names,
+      std::vector<std::pair<std::string, Names>>{{"none", Names::kOwn},
+                                                 {"vllm", Names::kOwnAndVllm}},
+      {.help = "other servers' names in /metrics, besides our own", .group = kGroup});
+  settings.Add("log-prompts", &options.log_prompts,
+               {.help = "log the beginning of what clients ask", .group = kGroup});
 }
 
 void AddLimitSettings(Settings& settings, ServeOptions& options) {
   constexpr char kGroup[] = "Limits of one client";
   HttpLimits& limits = options.limits;
   settings.AddBytes("max-body-size", &options.max_body_bytes,
-                    {.help = "of a request", .min = 1024, .group = kGroup});
+                    {.help = "of a request", .min = 1024, .max = kMaxBytes, .group = kGroup});
   settings.AddBytes(
       "max-header-size", &options.max_header_bytes,
       {.help = "request line and headers", .min = 1024, .max = 1 << 20, .group = kGroup});
   settings.Add("max-connections", &options.max_connections,
-               {.help = "open at once; more get 503", .min = 1, .group = kGroup});
-  settings.AddBytes(
-      "max-pending-size", &options.max_pending_bytes,
-      {.help = "of a stream that its client does not read", .min = 1024, .group = kGroup});
+               {.help = "open at once; more get 503", .min = 1, .max = 1 << 20, .group = kGroup});
+  settings.AddBytes("max-pending-size", &options.max_pending_bytes,
+                    {.help = "of a stream that its client does not read",
+                     .min = 1024,
+                     .max = kMaxBytes,
+                     .group = kGroup});
   settings.Add("idle-timeout", &limits.idle_timeout,
-               {.help = "between requests of a connection", .min = 1, .group = kGroup});
-  settings.Add("header-timeout", &limits.header_timeout,
-               {.help = "for a request's head", .min = 1, .group = kGroup});
-  settings.Add("body-timeout", &limits.body_timeout,
-               {.help = "for a request's body", .min = 1, .group = kGroup});
+               {.help = "between requests of a connection",
+                .min = 1,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
+  settings.Add(
+      "header-timeout", &limits.header_timeout,
+      {.help = "for a request's head", .min = 1, .max = kMaxMilliseconds, .group = kGroup});
+  settings.Add(
+      "body-timeout", &limits.body_timeout,
+      {.help = "for a request's body", .min = 1, .max = kMaxMilliseconds, .group = kGroup});
   settings.Add("write-timeout", &limits.write_timeout,
-               {.help = "for a client to read a bit more", .min = 1, .group = kGroup});
+               {.help = "for a client to read a bit more",
+                .min = 1,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
   settings.Add("sse-keep-alive-interval", &limits.keep_alive_interval,
-               {.help = "of comments in a silent stream; 0: none", .min = 0, .group = kGroup});
+               {.help = "of comments in a silent stream; 0: none",
+                .min = 0,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
 }
 
 }  // namespace
@@ -102,13 +149,9 @@ std::vector<std::string> CollectApiKeys(const ServeOptions& options) {
   return keys;
 }
 
-bool IsLoopback(const std::string& host) {
-  const bool is_ipv4 = host.find_first_not_of("0123456789.") == std::string::npos;
-  return host == "localhost" || host == "::1" || (is_ipv4 && host.starts_with("127."));
-}
-
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys) {
-  if (IsLoopback(options.host) || !keys.empty() || options.allow_unauthenticated) return;
+  if (options.uds || IsLoopbackName(options.host)) return;
+  if (!keys.empty() || options.allow_unauthenticated) return;
   throw ConfigError("--host " + options.host +
                     " lets other machines use this server without a key; set --api-key, or "
                     "--allow-unauthenticated if that is meant");

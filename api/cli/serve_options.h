@@ -10,6 +10,7 @@
 
 #include "api/cli/model_options.h"
 #include "api/http/limits.h"
+#include "api/routes/server_metrics.h"
 #include "engine/base/log.h"
 #include "engine/base/settings.h"
 
@@ -24,11 +25,19 @@ struct ServeOptions {
 
   std::string host = "127.0.0.1";
   int32_t port = 8000;
+  std::optional<std::filesystem::path> uds;  // a Unix socket instead of host and port
+  std::optional<std::filesystem::path> ssl_certfile;
+  std::optional<std::filesystem::path> ssl_keyfile;  // unset: in ssl_certfile
+  std::string ssl_keyfile_password;
   std::vector<std::string> api_keys;
   std::optional<std::filesystem::path> api_key_file;  // one key a line
   bool allow_unauthenticated = false;
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_hosts;
   std::chrono::milliseconds drain_timeout{30000};
   LogLevel log_level = LogLevel::kInfo;
+  bool log_prompts = false;
+  ServerMetrics::Names metric_names = ServerMetrics::Names::kOwn;
 
   int64_t max_body_bytes = 0;  // the rest of HttpLimits' knobs that may be set, in their own types
   int64_t max_header_bytes = 0;
@@ -44,6 +53,5 @@ std::vector<std::string> CollectApiKeys(const ServeOptions& options);
 // ConfigError when strangers could use the server: another host than loopback, and no key.
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys);
 HttpLimits MakeLimits(const ServeOptions& options);
-bool IsLoopback(const std::string& host);
 
 }  // namespace tandem

@@ -18,17 +18,20 @@ sigset_t StopSet() {
 
 }  // namespace
 
-StopSignals::StopSignals() {
-  const sigset_t set = StopSet();
+StopSignals::StopSignals(Reload reload) : reload_(reload) {
+  sigset_t set = StopSet();
+  if (reload_ == Reload::kOnHangUp) sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
-void StopSignals::Wait() const {
-  const sigset_t set = StopSet();
+StopSignals::Signal StopSignals::Wait() const {
+  sigset_t set = StopSet();
+  if (reload_ == Reload::kOnHangUp) sigaddset(&set, SIGHUP);
   int received = 0;
   while (sigwait(&set, &received) != 0) {
   }
+  return received == SIGHUP ? Signal::kReload : Signal::kStop;
 }
 
 bool StopSignals::WaitFor(std::chrono::milliseconds longest) const {

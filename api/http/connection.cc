@@ -1,8 +1,10 @@
 #include "api/http/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
+#include "api/http/framing.h"
 #include "api/http/request_parser.h"
 
 namespace tandem {
@@ -31,19 +33,40 @@ HttpFault HeadTooLarge(const HttpLimits& limits) {
 
 asio::awaitable<void> Connection::Run() {
   const auto self = shared_from_this();
-  Next next = Next::kContinue;
+  Next next = co_await Start();
   while (next == Next::kContinue && !context_.closing) next = co_await ServeOne();
-  if (next == Next::kLinger) co_await Linger();
-  channel_->Close();
+  co_await End(next);
 }
 
 asio::awaitable<void> Connection::RunRefusal(int status, std::string message) {
   const auto self = shared_from_this();
+  Next next = co_await Start();
+  if (next == Next::kContinue) {
+    HttpRequest request;
+    request.id = NewRequestId();
+    const HttpResponse response = context_.handler.Refuse(status, message);
+    next = co_await Refuse(request, response);
+  }
+  co_await End(next);
+}
+
+asio::awaitable<Connection::Next> Connection::Start() {
+  idle_ = true;
+  const Transport::Status status = co_await channel_->Handshake();
+  idle_ = false;
+  if (status == Transport::Status::kDone) co_return Next::kContinue;
+  if (status != Transport::Status::kPlainHttp) co_return Next::kClose;
   HttpRequest request;
   request.id = NewRequestId();
-  const HttpResponse response = context_.handler.Refuse(status, message);
-  co_await Refuse(request, response);
-  co_await Linger();
+  const HttpResponse response =
+      context_.handler.Refuse(400, "this port speaks HTTP over TLS only; use https://");
+  co_return co_await Refuse(request, response);
+}
+
+asio::awaitable<void> Connection::End(Next how) {
+  if (how == Next::kCut) co_return channel_->Reset();
+  const bool unread = channel_->can_write() && channel_->HasUnreadInput();
+  if (how == Next::kLinger || unread) co_await Linger();
   channel_->Close();
 }
 
@@ -52,7 +75,9 @@ void Connection::CloseIfIdle() {
 }
 
 void Connection::Abort() {
+  const bool unfinished = reply_ != nullptr;
   reply_.reset();
+  if (unfinished) return channel_->Reset();
   channel_->Close();
 }
 
@@ -81,8 +106,9 @@ asio::awaitable<Connection::Next> Connection::ServeOne() {
 asio::awaitable<bool> Connection::AwaitFirstBytes() {
   DropEmptyLines(channel_->input());
   idle_ = true;
+  channel_->ReleaseBuffers();
   channel_->SetDeadline(context_.limits.idle_timeout);
-  while (channel_->input().empty()) {
+  while (channel_->input().empty() || channel_->input() == "\r") {
     const bool more = co_await channel_->ReadMore();
     if (!more) break;
     DropEmptyLines(channel_->input());
@@ -102,12 +128,17 @@ asio::awaitable<std::optional<HttpFault>> Connection::ReadHead(RequestParser& pa
   const HttpLimits& limits = context_.limits;
   std::string& input = channel_->input();
   channel_->SetDeadline(limits.header_timeout);
-  size_t end = input.find(kHeadEnd);
-  while (end == std::string::npos) {
+  size_t end = std::string::npos;
+  size_t searched = 0;  // up to here there is no end
+  while (true) {
+    // Other protocols never send the end of a head; they need not wait for the deadline.
+    if (auto fault = CheckRequestLine(input, limits)) co_return fault;
+    end = input.find(kHeadEnd, searched);
+    if (end != std::string::npos) break;
     if (input.size() > limits.max_header_bytes) co_return HeadTooLarge(limits);
+    searched = input.size() - std::min(input.size(), kHeadEnd.size() - 1);
     const bool more = co_await channel_->ReadMore();
     if (!more) co_return FaultOfRead();
-    end = input.find(kHeadEnd);
   }
   if (end + kHeadEnd.size() > limits.max_header_bytes) co_return HeadTooLarge(limits);
 
@@ -127,8 +158,9 @@ asio::awaitable<std::optional<HttpFault>> Connection::ReadBody(RequestParser& pa
   channel_->SetDeadline(context_.limits.body_timeout);
   if (parser.expects_continue() && input.empty()) {
     channel_->output() = "HTTP/1.1 100 Continue\r\n\r\n";
-    const bool sent = co_await channel_->Flush(context_.limits.write_timeout);
-    if (!sent) co_return FaultOfRead();
+    const bool sent = co_await channel_->Flush();
+    // Whoever does not even take this reads no refusal either.
+    if (!sent) co_return HttpFault{kClientLeft, "the client does not read"};
     channel_->SetDeadline(context_.limits.body_timeout);
   }
   while (true) {
@@ -168,11 +200,13 @@ asio::awaitable<Connection::Next> Connection::Answer(HttpRequest& request) {
 asio::awaitable<Connection::Next> Connection::SendWhole(const HttpRequest& request,
                                                         const HttpResponse& response) {
   const bool keep_alive = request.keep_alive && !context_.closing;
-  AppendHead({response, request.id, BodyFraming::kLength, keep_alive}, channel_->output());
+  framing_ = BodyFraming::kLength;
+  AppendHeadOf(request, response, keep_alive);
   if (request.method != "HEAD") channel_->output().append(response.body);
-  const bool sent = co_await channel_->Flush(context_.limits.write_timeout);
+  const bool sent = co_await channel_->Flush();
   context_.handler.Finished(request, sent ? response.status : kClientLeft);
-  co_return sent&& keep_alive ? Next::kContinue : Next::kClose;
+  if (!sent) co_return Next::kCut;
+  co_return keep_alive ? Next::kContinue : Next::kClose;
 }
 
 asio::awaitable<Connection::Next> Connection::Refuse(HttpRequest& request,
@@ -183,8 +217,8 @@ asio::awaitable<Connection::Next> Connection::Refuse(HttpRequest& request,
     co_return Next::kClose;
   }
   channel_->ForgetTimeout();
-  co_await SendWhole(request, response);
-  co_return Next::kLinger;
+  const Next next = co_await SendWhole(request, response);
+  co_return next == Next::kCut ? next : Next::kLinger;
 }
 
 // Closing with unread bytes in the socket would reset it, and the client would lose our answer.
@@ -206,12 +240,19 @@ void Connection::PollReply(ReplySink& sink) {
     if (status_ == 0) {
       sink.Whole(context_.handler.Refuse(500, "the server failed to answer this request"));
     } else {
-      sink.EndAndClose();
+      sink.Break();
     }
   }
 }
 
+void Connection::AppendHeadOf(const HttpRequest& request, const HttpResponse& response,
+                              bool keep_alive) {
+  const std::vector<HttpHeader> headers = context_.handler.HeadersFor(request);
+  AppendHead({response, request.id, framing_, keep_alive, headers}, channel_->output());
+}
+
 void Connection::AppendBody(std::string_view bytes) {
+  if (head_only_) return;
   if (framing_ == BodyFraming::kChunked) {
     AppendChunk(bytes, channel_->output());
   } else {
@@ -220,7 +261,6 @@ void Connection::AppendBody(std::string_view bytes) {
 }
 
 void Connection::TakeOutput(const HttpRequest& request, ReplySink& sink) {
-  std::string& output = channel_->output();
   if (const auto head = sink.TakeHead()) {
     const BodyFraming stream = request.http10 ? BodyFraming::kClose : BodyFraming::kChunked;
     framing_ = sink.streaming() ? stream : BodyFraming::kLength;
@@ -228,11 +268,13 @@ void Connection::TakeOutput(const HttpRequest& request, ReplySink& sink) {
     event_stream_ = head->content_type.starts_with("text/event-stream");
     const bool keep_alive =
         request.keep_alive && !context_.closing && framing_ != BodyFraming::kClose;
-    AppendHead({*head, request.id, framing_, keep_alive}, output);
+    AppendHeadOf(request, *head, keep_alive);
     AppendBody(head->body);
   }
   AppendBody(sink.bytes());
-  if (sink.ended() && framing_ == BodyFraming::kChunked) output.append(kLastChunk);
+  if (sink.ended() && !sink.broken() && framing_ == BodyFraming::kChunked && !head_only_) {
+    channel_->output().append(kLastChunk);
+  }
   sink.bytes().clear();
 }
 
@@ -248,6 +290,7 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
   ReplySink sink;
   status_ = 0;
   event_stream_ = false;
+  head_only_ = request.method == "HEAD";
   auto last_output = steady_clock::now();
   while (true) {
     if (!sink.ended()) {
@@ -259,7 +302,7 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
       AppendBody(": keep-alive\n\n");
     }
     if (!channel_->output().empty()) last_output = steady_clock::now();
-    channel_->StartWrite(limits.write_timeout);
+    channel_->StartWrite();
     if (sink.ended() && !channel_->writing() && channel_->output().empty()) break;
     if (!channel_->can_write() || IsTooSlow(sink)) break;
     if (channel_->peer_closed() && !sink.ended()) break;
@@ -271,8 +314,26 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
   const bool complete =
       sink.ended() && !channel_->writing() && channel_->output().empty() && channel_->can_write();
   context_.handler.Finished(request, complete ? status_ : kClientLeft);
+  if (!complete && reply_ && status_ == 0) {
+    co_await ExplainHalfClose(request);
+    co_return Next::kClose;
+  }
+  if (!complete || sink.broken()) co_return Next::kCut;
   const bool keep_alive = request.keep_alive && !sink.close() && framing_ != BodyFraming::kClose;
-  co_return complete&& keep_alive ? Next::kContinue : Next::kClose;
+  co_return keep_alive ? Next::kContinue : Next::kClose;
+}
+
+// To a client that has really gone this costs one packet.
+asio::awaitable<void> Connection::ExplainHalfClose(const HttpRequest& request) {
+  reply_.reset();
+  const HttpResponse response = context_.handler.Refuse(
+      400,
+      "the client closed its side of the connection before the answer was there, which cancels the "
+      "request; keep it open until then");
+  framing_ = BodyFraming::kLength;
+  AppendHeadOf(request, response, false);
+  AppendBody(response.body);
+  co_await channel_->Flush();
 }
 
 std::string Connection::NewRequestId() {

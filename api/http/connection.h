@@ -5,6 +5,9 @@
 //
 // While an answer is being made a read stays outstanding, so that a client that leaves is noticed
 // at once, in every phase. Bytes that arrive early (pipelining) wait for their turn.
+//
+// A client that closes its sending side has left, too: the two look the same until we write, and
+// work for nobody must end at once. It still gets what is ready, and 400 for what is not.
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
@@ -42,9 +45,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Abort();        // drops the running request's work and closes the socket
 
  private:
-  enum class Next : uint8_t { kContinue, kClose, kLinger };
+  enum class Next : uint8_t {
+    kContinue,
+    kClose,
+    kLinger,  // close, once the client has seen our answer
+    kCut,     // the answer is not complete, and the client shall see that
+  };
 
+  boost::asio::awaitable<Next> Start();
   boost::asio::awaitable<Next> ServeOne();
+  boost::asio::awaitable<void> End(Next how);
   boost::asio::awaitable<bool> AwaitFirstBytes();
   boost::asio::awaitable<std::optional<HttpFault>> ReadHead(RequestParser& parser,
                                                             HttpRequest& request);
@@ -56,11 +66,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<Next> Refuse(HttpRequest& request, const HttpResponse& response);
   boost::asio::awaitable<void> Linger();
 
+  boost::asio::awaitable<void> ExplainHalfClose(const HttpRequest& request);
+
   Reply CallHandler(HttpRequest& request);
   void PollReply(ReplySink& sink);
   void TakeOutput(const HttpRequest& request, ReplySink& sink);
   void AppendBody(std::string_view bytes);
   bool IsTooSlow(const ReplySink& sink) const;
+  void AppendHeadOf(const HttpRequest& request, const HttpResponse& response, bool keep_alive);
   HttpFault FaultOfRead() const;
   std::string NewRequestId();
 
@@ -73,6 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int status_ = 0;
   BodyFraming framing_ = BodyFraming::kLength;
   bool event_stream_ = false;
+  bool head_only_ = false;  // the running request's method is HEAD
 };
 
 }  // namespace tandem

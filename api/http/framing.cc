@@ -45,6 +45,30 @@ std::optional<HttpFault> CheckTransferEncoding(const HttpRequest& request, const
 
 }  // namespace
 
+std::optional<HttpFault> CheckRequestLine(std::string_view input, const HttpLimits& limits) {
+  constexpr char kTlsHandshake = 0x16;
+  if (input.empty()) return std::nullopt;
+  if (input.front() == kTlsHandshake) {
+    return BadRequest("this port speaks HTTP without TLS; use http://");
+  }
+  const char lower = static_cast<char>(input.front() | 0x20);
+  if (lower < 'a' || lower > 'z') {
+    return BadRequest("malformed request: it does not begin with a method");
+  }
+  const size_t end = input.find('\n');
+  if (end == std::string_view::npos && input.size() <= limits.max_header_bytes) return std::nullopt;
+  if (end > limits.max_header_bytes) {
+    return HttpFault{414, "the request line is longer than the limit of " +
+                              std::to_string(limits.max_header_bytes) + " bytes for a head"};
+  }
+  const std::string_view line = input.substr(0, end);
+  if (!line.ends_with('\r')) return BadRequest("the request line ends in a bare LF");
+  if (line.find(" HTTP/") == std::string_view::npos) {
+    return BadRequest("malformed request: its first line names no version of HTTP");
+  }
+  return std::nullopt;
+}
+
 std::optional<HttpFault> CheckRawHead(std::string_view head) {
   for (size_t i = 0; i < head.size(); ++i) {
     const char c = head[i];

@@ -10,6 +10,10 @@
 
 namespace tandem {
 
+// Over the first bytes of a request, as far as they have come: refuses what cannot become a request
+// (TLS, HTTP/0.9, lines that end in a bare LF) and targets that are too long.
+std::optional<HttpFault> CheckRequestLine(std::string_view input, const HttpLimits& limits);
+
 // Over the bytes as sent: no bare CR or LF, no NUL, no folded header lines.
 std::optional<HttpFault> CheckRawHead(std::string_view head);
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "api/http/message.h"
 #include "api/http/reply.h"
@@ -17,6 +18,8 @@ class HttpHandler {
   // May take the body; the rest stays with the connection. Exceptions become Failed and
   // Refuse(500).
   virtual Reply Handle(HttpRequest& request, Waker wake) = 0;
+  // Headers of every answer to this request, whoever makes it.
+  virtual std::vector<HttpHeader> HeadersFor(const HttpRequest& request) = 0;
   // The body of an error that arose below the routes: framing, limits, time, exceptions.
   virtual HttpResponse Refuse(int status, std::string_view message) = 0;
   // An exception left a route: for the log.

@@ -32,16 +32,22 @@ class ReplySink {
   void Write(std::string_view bytes) { bytes_.append(bytes); }
   std::string& bytes() { return bytes_; }  // to append to; the connection takes it after each poll
   void End() { ended_ = true; }
-  // The stream ends because of an error: the connection closes after it.
+  // The stream ends because of an error that it has told: the connection closes after it.
   void EndAndClose() {
     ended_ = true;
     close_ = true;
+  }
+  // The stream ends where it must not: the client is not to take what it has for all.
+  void Break() {
+    EndAndClose();
+    broken_ = true;
   }
   bool ended() const { return ended_; }
   bool streaming() const { return streaming_; }
 
   // The connection's side.
   bool close() const { return close_; }
+  bool broken() const { return broken_; }
   std::optional<HttpResponse> TakeHead() { return std::exchange(head_, std::nullopt); }
 
  private:
@@ -50,6 +56,7 @@ class ReplySink {
   bool streaming_ = false;
   bool ended_ = false;
   bool close_ = false;
+  bool broken_ = false;
 };
 
 // Work behind an answer. Owned by its connection and used on the I/O thread only; destroying it

@@ -1,5 +1,6 @@
 #include "api/http/request_parser.h"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -34,19 +35,37 @@ HttpFault FromError(const ErrorCode& error, const HttpLimits& limits) {
   return HttpFault{400, "malformed request: " + error.message()};
 }
 
-// "http://host/path" (the form that proxies get) becomes "/path".
-std::string_view OriginForm(std::string_view target) {
+struct Target {
+  std::optional<std::string_view> authority;  // of the form that proxies get, "http://host/path"
+  std::string_view rest;                      // path and query
+};
+
+Target SplitTarget(std::string_view target) {
+  target = target.substr(0, target.find('#'));
   const size_t scheme = target.find("://");
-  if (target.starts_with('/') || scheme == std::string_view::npos) return target;
-  const size_t slash = target.find('/', scheme + 3);
-  return slash == std::string_view::npos ? "/" : target.substr(slash);
+  const bool is_http =
+      scheme != std::string_view::npos && (EqualsIgnoringCase(target.substr(0, scheme), "http") ||
+                                           EqualsIgnoringCase(target.substr(0, scheme), "https"));
+  if (!is_http) return {std::nullopt, target};
+  target.remove_prefix(scheme + 3);
+  const size_t end = std::min(target.find_first_of("/?"), target.size());
+  return {target.substr(0, end), target.substr(end)};
 }
 
-void SetTarget(std::string_view target, HttpRequest& request) {
-  target = OriginForm(target.substr(0, target.find('#')));
-  const size_t question = target.find('?');
-  request.path = target.substr(0, question);
-  request.query = question == std::string_view::npos ? "" : target.substr(question + 1);
+// Two names for one request are two requests to two readers (RFC 9112 3.2.2 prefers the target's).
+std::optional<HttpFault> SetTarget(std::string_view whole, HttpRequest& request) {
+  const Target target = SplitTarget(whole);
+  const size_t question = std::min(target.rest.find('?'), target.rest.size());
+  request.path = target.rest.substr(0, question);
+  request.query = question == target.rest.size() ? "" : target.rest.substr(question + 1);
+  if (!target.authority) return std::nullopt;
+  if (request.path.empty()) request.path = "/";
+  const std::string_view host = request.Header("Host");
+  const bool has_host = !host.empty() || !request.http10;
+  if (has_host && !EqualsIgnoringCase(host, *target.authority)) {
+    return HttpFault{400, "the request target names another host than the Host header"};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -88,16 +107,17 @@ std::optional<HttpFault> RequestParser::ParseHead(std::string_view head, HttpReq
   const auto beast_fault = ParseWithBeast(head);
   const auto& message = state_->parser.get();
   request.method = ToString(message.method_string());
-  SetTarget(ToString(message.target()), request);
   for (const auto& field : message) {
     request.headers.push_back({ToString(field.name_string()), ToString(field.value())});
   }
   request.http10 = message.version() == 10;
+  const auto target_fault = SetTarget(ToString(message.target()), request);
   if (beast_fault) return beast_fault;
   if (message.version() != 10 && message.version() != 11) {
     return HttpFault{505, "only HTTP/1.0 and HTTP/1.1"};
   }
   if (auto fault = CheckFraming(request, limits_)) return fault;
+  if (target_fault) return target_fault;
   if (!request.path.starts_with('/') && !(request.path == "*" && request.method == "OPTIONS")) {
     return HttpFault{400, "the request target must be a path"};
   }

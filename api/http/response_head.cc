@@ -37,8 +37,11 @@ void AppendHead(const ResponseHead& head, std::string& out) {
   AppendField("Date", HttpDate(std::time(nullptr)), out);
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   for (const HttpHeader& header : response.headers) AppendField(header.name, header.value, out);
+  for (const HttpHeader& header : head.headers) AppendField(header.name, header.value, out);
   if (!head.request_id.empty()) AppendField("x-request-id", head.request_id, out);
-  if (head.framing == BodyFraming::kLength && response.status != 204) {
+  // A 304 has no body, and a length would be taken as that of the answer it stands for.
+  const bool has_body = response.status != 204 && response.status != 304;
+  if (head.framing == BodyFraming::kLength && has_body) {
     AppendField("Content-Length", std::to_string(response.body.size()), out);
   }
   if (head.framing == BodyFraming::kChunked) AppendField("Transfer-Encoding", "chunked", out);

@@ -1,6 +1,8 @@
 #pragma once
 // The bytes of a response: status line, headers, and the framing of its body.
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,7 @@ struct ResponseHead {
   std::string_view request_id;
   BodyFraming framing = BodyFraming::kLength;
   bool keep_alive = true;
+  std::span<const HttpHeader> headers = {};  // besides the response's own
 };
 
 void AppendHead(const ResponseHead& head, std::string& out);

@@ -14,67 +14,39 @@
 #include <unordered_map>
 
 #include "api/http/connection.h"
-#include "kernels/core/error.h"
+#include "api/http/listener.h"
 
 namespace tandem {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptPause{
-    50};                             // when the process has no file descriptor left
-constexpr size_t kMaxRefusals = 64;  // connections that only hear "full"
-
-tcp::endpoint Resolve(asio::io_context& io, const HttpAddress& address) {
-  ErrorCode error;
-  tcp::resolver resolver(io);
-  const auto found =
-      resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
-  if (error || found.empty()) {
-    throw ConfigError("--host " + address.host +
-                      " is no address of this machine: " + error.message());
-  }
-  return *found.begin();
-}
-
-tcp::acceptor Listen(asio::io_context& io, const HttpAddress& address) {
-  const tcp::endpoint endpoint = Resolve(io, address);
-  tcp::acceptor acceptor(io);
-  ErrorCode error;
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    throw ConfigError("cannot listen on " + address.host + " port " + std::to_string(address.port) +
-                      ": " + error.message() + "; choose another with --host and --port");
-  }
-  return acceptor;
-}
+// When the process has no file descriptor left, until one may have come back.
+constexpr std::chrono::milliseconds kAcceptPause{50};
 
 }  // namespace
 
 struct HttpServer::State {
-  State(const HttpAddress& address, const HttpLimits& given, HttpHandler& handler)
+  State(const HttpAddress& address, const HttpLimits& given, HttpHandler& handler,
+        std::shared_ptr<const TlsContext> given_tls)
       : limits(given),
-        acceptor(Listen(*io, address)),
-        port(acceptor.local_endpoint().port()),
+        listener(*io, address),
+        tls(std::move(given_tls)),
         context{limits, handler} {}
 
   void Run();
   asio::awaitable<void> AcceptLoop();
-  void Accept(tcp::socket socket);
+  void Accept(Channel::Socket socket);
   void Launch(const std::shared_ptr<Connection>& connection, asio::awaitable<void> run);
   template <typename Action>
   void ForEachConnection(Action action);
 
   const HttpLimits limits;
   std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
-  tcp::acceptor acceptor;
-  const uint16_t port;
+  Listener listener;
+  std::shared_ptr<const TlsContext> tls;  // null: plain; replaced on the I/O thread
   ConnectionContext context;
   std::jthread thread;
 
@@ -99,25 +71,30 @@ void HttpServer::State::Run() {
 }
 
 asio::awaitable<void> HttpServer::State::AcceptLoop() {
+  auto& acceptor = listener.acceptor();
   while (acceptor.is_open()) {
     auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
     if (!error) {
       Accept(std::move(socket));
       continue;
     }
+    if (!acceptor.is_open()) break;
     asio::steady_timer pause(*io, kAcceptPause);
     co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
 
-void HttpServer::State::Accept(tcp::socket socket) {
+void HttpServer::State::Accept(Channel::Socket socket) {
   ErrorCode ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // a Unix socket knows no such thing
   if (limits.send_buffer_bytes > 0) {
     socket.set_option(asio::socket_base::send_buffer_size(limits.send_buffer_bytes), ignored);
   }
   if (connections.size() >= limits.max_connections + kMaxRefusals) return;  // closes it
-  const auto channel = std::make_shared<Channel>(io, std::move(socket));
+  const int descriptor = socket.native_handle();
+  auto transport = tls ? tls->Accept(descriptor) : MakePlainTransport(descriptor);
+  const auto channel =
+      std::make_shared<Channel>(io, std::move(socket), std::move(transport), limits);
   const auto connection = std::make_shared<Connection>(channel, context);
   if (connections.size() < limits.max_connections) return Launch(connection, connection->Run());
   Launch(connection, connection->RunRefusal(503, "the server has its limit of " +
@@ -155,20 +132,28 @@ void HttpServer::State::ForEachConnection(Action action) {
   }
 }
 
-HttpServer::HttpServer(const HttpAddress& address, const HttpLimits& limits, HttpHandler& handler)
-    : state_(std::make_unique<State>(address, limits, handler)) {
+HttpServer::HttpServer(const HttpAddress& address, const HttpLimits& limits, HttpHandler& handler,
+                       std::shared_ptr<const TlsContext> tls)
+    : state_(std::make_unique<State>(address, limits, handler, std::move(tls))) {
   asio::co_spawn(*state_->io, state_->AcceptLoop(), asio::detached);
   state_->thread = std::jthread([state = state_.get()] { state->Run(); });
 }
 
 HttpServer::~HttpServer() { Stop(); }
 
-uint16_t HttpServer::port() const { return state_->port; }
+uint16_t HttpServer::port() const { return state_->listener.port(); }
+
+void HttpServer::ReplaceTls(std::shared_ptr<const TlsContext> tls) {
+  Post([state = state_.get(), tls = std::move(tls)] {
+    if (state->tls && tls) state->tls = tls;
+  });
+}
+
+void HttpServer::Post(std::function<void()> action) { asio::post(*state_->io, std::move(action)); }
 
 bool HttpServer::Finish(std::chrono::steady_clock::time_point deadline) {
   asio::post(*state_->io, [state = state_.get()] {
-    ErrorCode ignored;
-    state->acceptor.close(ignored);
+    state->listener.Close();
     state->context.closing = true;
     state->ForEachConnection([](Connection& connection) { connection.CloseIfIdle(); });
   });
@@ -180,8 +165,7 @@ bool HttpServer::Finish(std::chrono::steady_clock::time_point deadline) {
 void HttpServer::Stop() {
   if (!state_->thread.joinable()) return;
   asio::post(*state_->io, [state = state_.get()] {
-    ErrorCode ignored;
-    state->acceptor.close(ignored);
+    state->listener.Close();
     state->context.closing = true;
     state->ForEachConnection([](Connection& connection) { connection.Abort(); });
   });

@@ -6,6 +6,7 @@
 #include "api/routes/chat.h"
 #include "api/routes/completions.h"
 #include "api/routes/generate.h"
+#include "api/routes/page_routes.h"
 #include "api/routes/text_routes.h"
 
 namespace tandem {
@@ -19,6 +20,7 @@ std::vector<Route> AllRoutes(Generator& generator, const ServerStatus& status,
   };
   std::ranges::copy(TextRoutes(generator), std::back_inserter(routes));
   std::ranges::copy(StatusRoutes(generator.model(), status, metrics), std::back_inserter(routes));
+  std::ranges::copy(PageRoutes(), std::back_inserter(routes));
   return routes;
 }
 

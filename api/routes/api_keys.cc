@@ -23,6 +23,16 @@ uint64_t FirstWord(const std::array<unsigned char, 32>& hash) {
   return word;
 }
 
+void CheckCharacters(const std::string& key, size_t index) {
+  for (size_t i = 0; i < key.size(); ++i) {
+    if (key[i] > ' ' && key[i] <= '~') continue;
+    throw ConfigError("API key number " + std::to_string(index + 1) + " has at its character " +
+                      std::to_string(i + 1) +
+                      " a space or another character that no HTTP header carries; use visible "
+                      "ASCII without spaces");
+  }
+}
+
 std::string_view PresentedKey(const HttpRequest& request) {
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view authorization = request.Header("Authorization");
@@ -38,6 +48,7 @@ std::string_view PresentedKey(const HttpRequest& request) {
 ApiKeys::ApiKeys(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {
     if (key.empty()) throw ConfigError("--api-key is empty; give a key or leave the option out");
+    CheckCharacters(key, hashes_.size());
     hashes_.push_back(Sha256(key));
   }
 }

@@ -15,7 +15,8 @@ namespace tandem {
 
 class ApiKeys {
  public:
-  // No keys: everybody may. ConfigError for an empty key.
+  // No keys: everybody may. ConfigError for an empty key, and for one that no header could carry:
+  // all characters are visible ASCII. The message does not show the key.
   explicit ApiKeys(const std::vector<std::string>& keys);
 
   bool required() const { return !hashes_.empty(); }

@@ -27,9 +27,10 @@ int64_t LongestTokenBytes(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-Generator::Generator(const ServedModel& model, ServerMetrics& metrics)
+Generator::Generator(const ServedModel& model, ServerMetrics& metrics, Logger* prompt_log)
     : model_(model),
       metrics_(metrics),
+      prompt_log_(prompt_log),
       max_prompt_bytes_(model.max_context * LongestTokenBytes(model.tokenizer)) {}
 
 EncodedPrompt Generator::Encode(std::string_view text, SpecialTokens special,
@@ -74,6 +75,13 @@ void Generator::CheckLength(const GenerationRequest& ask, int64_t num_prompt,
 
 Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<EncodedPrompt> prompts,
                        std::unique_ptr<const AnswerFormat> format) {
+  if (prompt_log_ != nullptr) {
+    for (const EncodedPrompt& prompt : prompts) {
+      prompt_log_->Info(
+          "prompt",
+          {{"id", call.request.id}, {"tokens", prompt.ids.size()}, {"text", prompt.text}});
+    }
+  }
   CompletionTask task;
   task.cache_salt = CombineSalt(call.tenant.salt, ask.cache_salt);
   task.trace_id = call.request.id;

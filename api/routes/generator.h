@@ -14,13 +14,14 @@
 #include "api/routes/completion_run.h"
 #include "api/routes/router.h"
 #include "api/routes/served_model.h"
+#include "engine/base/log.h"
 
 namespace tandem {
 
 class Generator {
  public:
-  // `model` and `metrics` outlive it.
-  Generator(const ServedModel& model, ServerMetrics& metrics);
+  // All outlive it. `prompt_log`: where the beginning of every prompt is logged; null: nowhere.
+  Generator(const ServedModel& model, ServerMetrics& metrics, Logger* prompt_log = nullptr);
 
   const ServedModel& model() const { return model_; }
 
@@ -40,6 +41,7 @@ class Generator {
 
   const ServedModel& model_;
   ServerMetrics& metrics_;
+  Logger* const prompt_log_;
   const int64_t max_prompt_bytes_;  // a longer text cannot fit the context, whatever its tokens
   std::mt19937_64 seeds_{std::random_device{}()};
   uint64_t next_id_ = 1;

@@ -56,10 +56,16 @@ HttpResponse Unauthorized() {
   return response;
 }
 
+HttpResponse Forbidden(const std::string& message) {
+  ApiError error = ErrorOfStatus(403, message);
+  error.code = "forbidden";
+  return ErrorResponse(error);
+}
+
 }  // namespace
 
-Router::Router(std::vector<Route> routes, ApiKeys keys, ServerMetrics& metrics, Logger& log)
-    : routes_(std::move(routes)), keys_(std::move(keys)), metrics_(metrics), log_(log) {}
+Router::Router(std::vector<Route> routes, AccessRules access, ServerMetrics& metrics, Logger& log)
+    : routes_(std::move(routes)), access_(std::move(access)), metrics_(metrics), log_(log) {}
 
 const Route* Router::Find(const HttpRequest& request) const {
   const std::string_view method =
@@ -83,14 +89,17 @@ std::string Router::AllowedMethods(std::string_view path) const {
 }
 
 std::optional<HttpResponse> Router::CheckHead(const HttpRequest& request) {
+  if (const auto refusal = access_.browsers.Refusal(request)) return Forbidden(*refusal);
+  if (access_.browsers.IsPreflight(request)) return access_.browsers.AnswerPreflight();
   const Route* route = Find(request);
   if (route != nullptr) {
-    const bool allowed = route->access == RouteAccess::kPublic || keys_.Authenticate(request);
+    const bool allowed =
+        route->access == RouteAccess::kPublic || access_.keys.Authenticate(request);
     if (!allowed) return Unauthorized();
     return std::nullopt;
   }
   // What exists is told to nobody without a key.
-  if (!keys_.Authenticate(request)) return Unauthorized();
+  if (!access_.keys.Authenticate(request)) return Unauthorized();
   const std::string allowed = AllowedMethods(request.path);
   if (allowed.empty()) return UnknownPath(request);
   if (request.method != "OPTIONS") return WrongMethod(request, allowed);
@@ -100,8 +109,11 @@ std::optional<HttpResponse> Router::CheckHead(const HttpRequest& request) {
 Reply Router::Handle(HttpRequest& request, Waker wake) {
   const Route* route = Find(request);
   if (route == nullptr) return UnknownPath(request);
-  const auto tenant = keys_.Authenticate(request).value_or(ApiKeys::Tenant{});
-  Call call{request, ParameterOf(*route, request.path), tenant, std::move(wake)};
+  const auto tenant = access_.keys.Authenticate(request);
+  // Again: the key may have been taken away while the body was on its way.
+  if (!tenant && route->access == RouteAccess::kKey) return Unauthorized();
+  Call call{request, ParameterOf(*route, request.path), tenant.value_or(ApiKeys::Tenant{}),
+            std::move(wake)};
   try {
     return route->run(call);
   } catch (const ApiFailure& failure) {
@@ -111,6 +123,10 @@ Reply Router::Handle(HttpRequest& request, Waker wake) {
     if (!invalid.field().empty()) error.param = invalid.field();
     return ErrorResponse(error);
   }
+}
+
+std::vector<HttpHeader> Router::HeadersFor(const HttpRequest& request) {
+  return access_.browsers.HeadersFor(request);
 }
 
 HttpResponse Router::Refuse(int status, std::string_view message) {
@@ -124,7 +140,8 @@ void Router::Finished(const HttpRequest& request, int status) {
   metrics_.CountHttp(route != nullptr ? route->path : "other", status);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - request.received;
   const bool was_read = request.received != std::chrono::steady_clock::time_point();
-  const bool routine = route != nullptr && route->access == RouteAccess::kPublic && status == 200;
+  const bool fine = status == 200 || status == 304;
+  const bool routine = route != nullptr && route->access == RouteAccess::kPublic && fine;
   log_.Log(routine ? LogLevel::kDebug : LogLevel::kInfo, "request",
            {{"id", request.id},
             {"method", request.method},

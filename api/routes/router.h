@@ -5,10 +5,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/http/handler.h"
 #include "api/routes/api_keys.h"
+#include "api/routes/browser_rules.h"
 #include "api/routes/server_metrics.h"
 #include "engine/base/log.h"
 
@@ -34,13 +36,26 @@ struct Route {
   std::function<Reply(Call&)> run;
 };
 
+// Who may use the routes.
+struct AccessRules {
+  AccessRules(ApiKeys api_keys, BrowserRules browser_rules = {})
+      : keys(std::move(api_keys)), browsers(std::move(browser_rules)) {}
+
+  ApiKeys keys;
+  BrowserRules browsers;
+};
+
 class Router : public HttpHandler {
  public:
   // `metrics` and `log` outlive the router.
-  Router(std::vector<Route> routes, ApiKeys keys, ServerMetrics& metrics, Logger& log);
+  Router(std::vector<Route> routes, AccessRules access, ServerMetrics& metrics, Logger& log);
+
+  // For requests from now on; on the I/O thread, as everything here.
+  void ReplaceKeys(ApiKeys keys) { access_.keys = std::move(keys); }
 
   std::optional<HttpResponse> CheckHead(const HttpRequest& request) override;
   Reply Handle(HttpRequest& request, Waker wake) override;
+  std::vector<HttpHeader> HeadersFor(const HttpRequest& request) override;
   HttpResponse Refuse(int status, std::string_view message) override;
   void Failed(std::string_view what) override;
   void Finished(const HttpRequest& request, int status) override;
@@ -52,7 +67,7 @@ class Router : public HttpHandler {
   std::string AllowedMethods(std::string_view path) const;
 
   const std::vector<Route> routes_;
-  const ApiKeys keys_;
+  AccessRules access_;
   ServerMetrics& metrics_;
   Logger& log_;
 };

@@ -6,6 +6,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "api/routes/engine_metrics.h"
+#include "api/routes/vllm_metrics.h"
 
 namespace tandem {
 
@@ -44,7 +45,7 @@ std::string_view Label(FinishReason reason) {
 }  // namespace
 
 struct ServerMetrics::State {
-  explicit State(std::string_view model) : model_name(model) {}
+  State(std::string_view model, Names given_names) : model_name(model), names(given_names) {}
 
   Histogram& AddHistogram(const char* name, const char* help,
                           const Histogram::BucketBoundaries& buckets) {
@@ -52,6 +53,7 @@ struct ServerMetrics::State {
   }
 
   std::string model_name;
+  Names names;
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& http =
       prometheus::BuildCounter()
@@ -77,7 +79,8 @@ struct ServerMetrics::State {
       AddHistogram("tandem_step_seconds", "One step of the engine.", kTokenSeconds);
 };
 
-ServerMetrics::ServerMetrics(std::string_view model) : state_(std::make_unique<State>(model)) {}
+ServerMetrics::ServerMetrics(std::string_view model, Names names)
+    : state_(std::make_unique<State>(model, names)) {}
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::CountHttp(std::string_view route, int status) {
@@ -107,6 +110,7 @@ void ServerMetrics::OnStep(Seconds elapsed, int64_t, int64_t) {
 std::string ServerMetrics::Render(const EngineStats& stats) const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   AppendEngineMetrics(stats, state_->model_name, families);
+  if (state_->names == Names::kOwnAndVllm) AppendVllmMetrics(state_->model_name, families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

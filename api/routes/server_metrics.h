@@ -15,8 +15,12 @@ namespace tandem {
 
 class ServerMetrics : public EngineObserver {
  public:
+  enum class Names : uint8_t {
+    kOwn,
+    kOwnAndVllm,  // --metrics-compat vllm
+  };
   // `model` labels the info metric.
-  explicit ServerMetrics(std::string_view model);
+  explicit ServerMetrics(std::string_view model, Names names = Names::kOwn);
   ~ServerMetrics() override;
 
   void CountHttp(std::string_view route, int status);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/api/support/test_server.h"
+#include "tests/support/expect_throws.h"
+#include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
@@ -215,6 +217,46 @@ TEST(HttpServer, CancelsEverythingWhenStopped) {
   EXPECT_TRUE(server.engine.WaitForCancelled(5));
 }
 
+TEST(HttpServer, AnswersOnAUnixSocket) {
+  const TemporaryDirectory folder;
+  const std::filesystem::path path = folder / "socket";
+  {
+    TestServer server({.unix_socket = path});
+    RawClient client{path};
+    ASSERT_TRUE(client.connected());
+    client.Send(kGet);
+    EXPECT_EQ(client.ReadResponse().status, 200);
+    EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] { TestServer({.unix_socket = path}); }),
+                         "Address already in use"));
+    EXPECT_TRUE(RawClient{path}.connected()) << "the first one's file is still there";
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(HttpServer, ReplacesAStaleUnixSocketAndNoOtherFile) {
+  const TemporaryDirectory folder;
+  const std::filesystem::path path = folder / "socket";
+  {
+    // As a server that was killed leaves it.
+    const int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ASSERT_EQ(::bind(dead, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    ::close(dead);
+  }
+  EXPECT_TRUE(std::filesystem::is_socket(path));
+  {
+    TestServer server({.unix_socket = path});
+    EXPECT_TRUE(RawClient{path}.connected());
+  }
+  folder.Write("socket", "text");
+  EXPECT_THROW(TestServer({.unix_socket = path}), ConfigError);
+  EXPECT_EQ(folder.Read("socket"), "text");
+  EXPECT_TRUE(
+      Contains(MessageOf<ConfigError>([&] { TestServer({.unix_socket = std::string(200, 'x')}); }),
+               "too long"));
+}
+
 TEST(HttpServer, RefusesAnAddressInUse) {
   TestServer server;
   try {
@@ -223,6 +265,7 @@ TEST(HttpServer, RefusesAnAddressInUse) {
     struct Nothing : HttpHandler {
       std::optional<HttpResponse> CheckHead(const HttpRequest&) override { return std::nullopt; }
       Reply Handle(HttpRequest&, Waker) override { return HttpResponse{}; }
+      std::vector<HttpHeader> HeadersFor(const HttpRequest&) override { return {}; }
       HttpResponse Refuse(int, std::string_view) override { return {}; }
       void Failed(std::string_view) override {}
       void Finished(const HttpRequest&, int) override {}

@@ -41,8 +41,11 @@ TEST(RequestParser, ReadsAPlainRequest) {
 }
 
 TEST(RequestParser, TakesTheFormThatProxiesSend) {
-  EXPECT_EQ(Parse("GET http://host:80/health HTTP/1.1\r\nHost: a\r\n").request.path, "/health");
-  EXPECT_EQ(Parse("GET http://host HTTP/1.1\r\nHost: a\r\n").request.path, "/");
+  EXPECT_EQ(Parse("GET http://a:80/health HTTP/1.1\r\nHost: a:80\r\n").request.path, "/health");
+  EXPECT_EQ(Parse("GET HTTPS://A HTTP/1.1\r\nHost: a\r\n").request.path, "/");
+  const Parsed parsed = Parse("GET http://a?b=/c HTTP/1.1\r\nHost: a\r\n");
+  EXPECT_EQ(parsed.request.path, "/");
+  EXPECT_EQ(parsed.request.query, "b=/c");
 }
 
 TEST(RequestParser, ReadsBodiesWithALengthAndInChunks) {
@@ -90,6 +93,11 @@ TEST(RequestParser, RefusesAmbiguousFraming) {
       {"two hosts", Post("Host: b\r\n"), 400},
       {"version 2", "GET / HTTP/2.0\r\nHost: a\r\n", 505},
       {"no version", "GET /\r\nHost: a\r\n", 400},
+      {"two names", "GET http://b/ HTTP/1.1\r\nHost: a\r\n", 400},
+      {"user in the name", "GET http://a@b/ HTTP/1.1\r\nHost: b\r\n", 400},
+      {"no name", "GET http:///x HTTP/1.1\r\nHost: a\r\n", 400},
+      {"another scheme", "GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n", 400},
+      {"authority", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n", 400},
       {"no path", "GET x HTTP/1.1\r\nHost: a\r\n", 400},
       {"unknown expectation", Post("Expect: tea\r\nContent-Length: 1\r\n"), 417},
   };

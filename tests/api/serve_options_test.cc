@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "api/cli/serve_access.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -60,11 +61,44 @@ TEST(ServeOptions, NeedAKeyForOtherMachines) {
   options.allow_unauthenticated = true;
   CheckExposure(options, {});
   for (const char* host : {"127.0.0.1", "127.9.9.9", "localhost", "::1"}) {
-    EXPECT_TRUE(IsLoopback(host)) << host;
+    EXPECT_TRUE(IsLoopbackName(host)) << host;
   }
   for (const char* host : {"127.evil.example", "0.0.0.0", "::", "10.0.0.1", ""}) {
-    EXPECT_FALSE(IsLoopback(host)) << host;
+    EXPECT_FALSE(IsLoopbackName(host)) << host;
   }
+}
+
+TEST(ServeOptions, GuardAgainstForeignPagesWhereNoKeyIsNeeded) {
+  const HttpRequest foreign{.method = "GET", .path = "/", .headers = {{"Host", "evil.example"}}};
+  const auto refuses = [&](const std::vector<std::string>& arguments,
+                           const std::vector<std::string>& keys) {
+    return MakeAccessRules(Parse(arguments), keys).browsers.Refusal(foreign).has_value();
+  };
+  EXPECT_TRUE(refuses({}, {}));
+  EXPECT_TRUE(refuses({"--host", "::1", "--allowed-hosts", "gpu.example"}, {}));
+  EXPECT_FALSE(refuses({"--allowed-hosts", "evil.example"}, {}));
+  EXPECT_FALSE(refuses({}, {"key"})) << "a page does not have the key";
+  EXPECT_FALSE(refuses({"--host", "0.0.0.0"}, {})) << "whose names nobody knows";
+  EXPECT_TRUE(refuses({"--host", "0.0.0.0", "--allowed-hosts", "gpu.example"}, {}));
+  EXPECT_FALSE(refuses({"--uds", "socket"}, {})) << "out of a browser's reach";
+}
+
+TEST(ServeOptions, NeedNoKeyOnAUnixSocket) {
+  CheckExposure(Parse({"--host", "0.0.0.0", "--uds", "socket"}), {});
+}
+
+TEST(ServeOptions, GiveTlsFilesTogether) {
+  EXPECT_EQ(LoadTls(Parse({})), nullptr);
+  EXPECT_THROW(LoadTls(Parse({"--ssl-keyfile", "key.pem"})), ConfigError);
+  EXPECT_THROW(LoadTls(Parse({"--ssl-certfile", "/nonexistent"})), ConfigError);
+  const ServeOptions secret = Parse({}, {{"TANDEM_SSL_KEYFILE_PASSWORD", "swordfish"}});
+  EXPECT_EQ(secret.ssl_keyfile_password, "swordfish");
+}
+
+TEST(ServeOptions, KeepTimesAndSizesInRange) {
+  EXPECT_THROW(Parse({"--idle-timeout", "1000000h"}), ConfigError);
+  EXPECT_THROW(Parse({"--max-body-size", "1TiB"}), ConfigError);
+  EXPECT_THROW(Parse({"--max-connections", "10000000"}), ConfigError);
 }
 
 TEST(ServeOptions, ReadKeysFromAFile) {

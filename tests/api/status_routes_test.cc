@@ -71,6 +71,28 @@ TEST(StatusRoutes, ServesMetrics) {
   }
 }
 
+TEST(ServerMetrics, GivesVllmsNamesToo) {
+  ServerMetrics metrics("tiny", ServerMetrics::Names::kOwnAndVllm);
+  metrics.OnFirstToken(std::chrono::milliseconds(30));
+  for (const FinishReason reason : {FinishReason::kStop, FinishReason::kCancelled,
+                                    FinishReason::kDeadline, FinishReason::kFailed}) {
+    metrics.CountFinished(reason, std::chrono::seconds(1));
+  }
+  const std::string text = metrics.Render({.num_running = 3, .num_waiting = 2, .num_pages = 4});
+  const char* lines[] = {
+      "\ntandem_requests_running 3\n",
+      "\nvllm:num_requests_running{model_name=\"tiny\",engine=\"0\"} 3\n",
+      "\nvllm:num_requests_waiting{model_name=\"tiny\",engine=\"0\"} 2\n",
+      "\nvllm:kv_cache_usage_perc{model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:time_to_first_token_seconds_count{model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:request_success_total{finished_reason=\"stop\",model_name=\"tiny\",engine=\"0\"} 1\n",
+      "\nvllm:request_success_total{finished_reason=\"abort\",model_name=\"tiny\",engine=\"0\"} "
+      "2\n",
+  };
+  for (const char* line : lines) EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  EXPECT_EQ(ServerMetrics("tiny").Render({}).find("vllm:"), std::string::npos);
+}
+
 TEST(Router, AnswersUnknownPathsAndMethodsInJson) {
   TestServer server;
   const RawResponse missing = server.Get("/nothing");
@@ -96,7 +118,7 @@ TEST(Router, AnswersOptions) {
 
 TEST(Router, NeedsAKeyForAllButThePublicRoutes) {
   TestServer server({.keys = {"first", "second"}});
-  for (const char* path : {"/health", "/ready", "/version", "/v1/models"}) {
+  for (const char* path : {"/health", "/ready", "/version", "/v1/models", "/models/tiny"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
   for (const char* path : {"/metrics", "/nothing", "/v1/completions", "/tokenizer_info"}) {
@@ -136,7 +158,11 @@ TEST(ApiKeys, KeepsTenantsApart) {
   EXPECT_EQ(ApiKeys({}).Authenticate(a)->salt, 0u);
 }
 
-TEST(ApiKeys, RefusesAnEmptyKey) { EXPECT_THROW(ApiKeys({""}), ConfigError); }
+TEST(ApiKeys, RefuseWhatNoHeaderCarries) {
+  for (const char* key : {"", "a b", "tab\t", "caf\xc3\xa9", "line\n", "\x7f"}) {
+    EXPECT_THROW(ApiKeys({"good", key}), ConfigError) << key;
+  }
+}
 
 TEST(PercentDecode, DecodesWhatIsWellFormed) {
   EXPECT_EQ(PercentDecode("a%2Fb%20c"), "a/b c");

@@ -1,10 +1,12 @@
 // tandem-bench: what the engine's speed is made of. `tandem-bench model` prints the tables that the
-// README quotes; `tandem-bench ops` each op by itself.
+// README quotes; `tandem-bench ops` each op by itself;
+// `tandem-bench connections` what idle clients cost.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 
+#include "tests/bench/connections_bench.h"
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
 
@@ -60,10 +62,19 @@ int main(int argc, char** argv) {
   AddIsaOption(*ops, isa);
   ops->add_option("--repeats", ops_options.repeats, "runs of each row")->check(CLI::PositiveNumber);
   ops->add_flag("--order-price", order_price, "what the fixed order of sums costs, instead");
+
+  tandem::ConnectionsBenchOptions connections_options;
+  CLI::App* connections = app.add_subcommand("connections", "memory of idle HTTP connections");
+  connections->add_option("--count", connections_options.num_connections, "how many")
+      ->check(CLI::PositiveNumber);
+  connections->add_flag("--tls", connections_options.tls, "over TLS");
+  connections->add_flag("--silent", connections_options.silent, "that never send a request");
   CLI11_PARSE(app, argc, argv);
   try {
     options.isa = ops_options.isa = ParseIsa(isa);
-    if (*model) {
+    if (*connections) {
+      RunConnectionsBench(connections_options);
+    } else if (*model) {
       options.dtype = ParseDType(dtype);
       RunModelBench(options);
     } else if (order_price) {

@@ -5,8 +5,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "tests/api/support/certificate.h"
 #include "tests/api/support/raw_client.h"
+#include "tests/api/support/tls_client.h"
 #include "tests/e2e/program.h"
+#include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
@@ -24,8 +27,8 @@ class ServeProgram : public ::testing::Test {
   }
 
   // The port of the ready line, 0 when it did not come.
-  static uint16_t PortOf(Program& program) {
-    if (!program.WaitForOutput("ready on http://127.0.0.1:")) return 0;
+  static uint16_t PortOf(Program& program, const std::string& scheme = "http") {
+    if (!program.WaitForOutput("ready on " + scheme + "://127.0.0.1:")) return 0;
     program.WaitForOutput("\n");
     const size_t colon = program.text().find("127.0.0.1:") + 10;
     return static_cast<uint16_t>(std::stoi(program.text().substr(colon)));
@@ -36,10 +39,11 @@ class ServeProgram : public ::testing::Test {
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
-  static RawResponse Complete(uint16_t port, const json& body) {
+  static RawResponse Complete(uint16_t port, const json& body,
+                              const std::string& path = "/v1/completions") {
     RawClient client(port);
     const std::string text = body.dump();
-    client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+    client.Send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
                 std::to_string(text.size()) + "\r\n\r\n" + text);
     return client.ReadResponse();
   }
@@ -71,7 +75,7 @@ TEST_F(ServeProgram, FinishesARunningRequestAfterTheSignal) {
   ASSERT_NE(port, 0) << server.text();
   RawClient client(port);
   const std::string body = R"({"prompt":"Once","max_tokens":400,"ignore_eos":true,"stream":true})";
-  client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+  client.Send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
               std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(client.ReceiveUntil("data: "));
   server.Signal(SIGTERM);
@@ -90,7 +94,7 @@ TEST_F(ServeProgram, DropsEverythingAtASecondSignal) {
                     {"ignore_eos", true},
                     {"stream", true}};
   const std::string body = ask.dump();
-  client.Send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+  client.Send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
               std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(client.ReceiveUntil("data: "));
   server.Signal(SIGTERM);
@@ -98,6 +102,24 @@ TEST_F(ServeProgram, DropsEverythingAtASecondSignal) {
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 1) << server.text();
   EXPECT_FALSE(client.ReadResponse().complete);
+}
+
+TEST_F(ServeProgram, AnswersAChatAndLogsPromptsOnlyWhenAsked) {
+  const json ask = {{"messages", {{{"role", "user"}, {"content", "secret wish"}}}},
+                    {"max_tokens", 4}};
+  for (const bool logged : {false, true}) {
+    std::vector<std::string> command = ServeCommand({"--chat-template", "chatml"});
+    if (logged) command.push_back("--log-prompts");
+    Program server(command);
+    const uint16_t port = PortOf(server);
+    ASSERT_NE(port, 0) << server.text();
+    const RawResponse response = Complete(port, ask, "/v1/chat/completions");
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(json::parse(response.body)["usage"]["completion_tokens"], 4);
+    server.Signal(SIGTERM);
+    EXPECT_EQ(server.Wait(), 0) << server.text();
+    EXPECT_EQ(server.text().find("secret wish") != std::string::npos, logged) << server.text();
+  }
 }
 
 TEST_F(ServeProgram, GeneratesTheSameTextAsTheServer) {
@@ -139,6 +161,72 @@ TEST_F(ServeProgram, RefusesToServeStrangersWithoutAKey) {
   Program server({kTandem, "serve", "--model", kModel, "--host", "0.0.0.0"});
   EXPECT_EQ(server.Wait(), 2);
   EXPECT_NE(server.text().find("--allow-unauthenticated"), std::string::npos);
+}
+
+// What /metrics, which needs a key, says over a new connection; 0 without an answer.
+int StatusWithKey(uint16_t port, const std::string& key, const std::string& common_name) {
+  TlsClient client(port);
+  if (!client.Handshake() || client.common_name() != common_name) return 0;
+  client.Send("GET /metrics HTTP/1.1\r\nHost: any.example\r\nx-api-key: " + key + "\r\n\r\n");
+  return client.ReadResponse().status;
+}
+
+TEST_F(ServeProgram, ReadsKeysAndCertificatesAgainOnHangUp) {
+  const TemporaryDirectory folder;
+  const auto write = [&folder](const std::string& common_name) {
+    const PemPair pair = MakeCertificate(common_name);
+    folder.Write("cert.pem", pair.certificate);
+    folder.Write("key.pem", pair.key);
+  };
+  write("old.example");
+  folder.Write("keys", "kangaroo\n");
+  Program server(ServeCommand({"--ssl-certfile", folder / "cert.pem", "--ssl-keyfile",
+                               folder / "key.pem", "--api-key-file", folder / "keys"}));
+  const uint16_t port = PortOf(server, "https");
+  ASSERT_NE(port, 0) << server.text();
+  EXPECT_EQ(StatusWithKey(port, "kangaroo", "old.example"), 200);
+  EXPECT_EQ(StatusWithKey(port, "wallaby", "old.example"), 401);
+
+  write("new.example");
+  folder.Write("keys", "wallaby\nwombat\n");
+  server.Signal(SIGHUP);
+  ASSERT_TRUE(server.WaitForOutput("certificate reloaded")) << server.text();
+  EXPECT_EQ(StatusWithKey(port, "kangaroo", "new.example"), 401);
+  EXPECT_EQ(StatusWithKey(port, "wallaby", "new.example"), 200);
+
+  folder.Write("cert.pem", "broken");
+  folder.Write("keys", "");
+  server.Signal(SIGHUP);
+  ASSERT_TRUE(server.WaitForOutput("certificate not reloaded")) << server.text();
+  EXPECT_NE(server.text().find("API keys not reloaded"), std::string::npos);
+  EXPECT_EQ(StatusWithKey(port, "wombat", "new.example"), 200) << "the old ones stay";
+  EXPECT_EQ(server.text().find("wallaby"), std::string::npos) << "no key in the log";
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.text();
+}
+
+TEST_F(ServeProgram, EndsOnHangUpWithNothingToReadAgain) {
+  Program server(ServeCommand());
+  ASSERT_NE(PortOf(server), 0) << server.text();
+  server.Signal(SIGHUP);
+  EXPECT_NE(server.Wait(), 0);
+}
+
+TEST_F(ServeProgram, NamesTheFileThatIsWrong) {
+  Program server(ServeCommand({"--ssl-certfile", "/nonexistent/cert.pem"}));
+  EXPECT_EQ(server.Wait(), 2);
+  EXPECT_NE(server.text().find("--ssl-certfile /nonexistent/cert.pem cannot be read"),
+            std::string::npos);
+}
+
+TEST_F(ServeProgram, ListensOnAUnixSocket) {
+  const TemporaryDirectory folder;
+  Program server(ServeCommand({"--uds", folder / "socket"}));
+  ASSERT_TRUE(server.WaitForOutput("ready on http+unix:")) << server.text();
+  EXPECT_TRUE(std::filesystem::is_socket(folder / "socket"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.text();
+  EXPECT_FALSE(std::filesystem::exists(folder / "socket"));
 }
 
 TEST_F(ServeProgram, SaysThatThereIsNoDefaultModel) {

@@ -3,12 +3,17 @@
 // seconds, or as long as it is told.
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,11 +49,18 @@ class RawClient {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
   }
+  explicit RawClient(const std::filesystem::path& unix_socket)
+      : socket_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+    WaitAtMost(std::chrono::seconds(5));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    unix_socket.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  }
   RawClient(RawClient&& other) noexcept
       : socket_(std::exchange(other.socket_, -1)),
         connected_(other.connected_),
         input_(std::move(other.input_)) {}
-  ~RawClient() { Close(); }
+  virtual ~RawClient() { Close(); }
 
   bool connected() const { return connected_; }
   void WaitAtMost(std::chrono::seconds longest) {
@@ -62,7 +74,7 @@ class RawClient {
   // False when the server has closed.
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = SendSome(bytes);
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -71,7 +83,7 @@ class RawClient {
   // Adds to input(); false at the end, or after five seconds of silence.
   bool Receive() {
     char buffer[16384];
-    const ssize_t size = ::recv(socket_, buffer, sizeof(buffer), 0);
+    const ssize_t size = ReceiveSome(buffer);
     if (size <= 0) return false;
     input_.append(buffer, static_cast<size_t>(size));
     return true;
@@ -85,8 +97,21 @@ class RawClient {
   // True when the server closes (and sends nothing more) within five seconds.
   bool SeesClose() {
     char byte = 0;
-    return ::recv(socket_, &byte, 1, 0) == 0;
+    return ReceiveSome({&byte, 1}) == 0;
   }
+  // The server sends nothing more, whatever the way: an end, or a reset.
+  bool SeesEnd() {
+    while (Receive()) {
+    }
+    char byte = 0;
+    const ssize_t size = ReceiveSome({&byte, 1});
+    return size == 0 || (size < 0 && errno == ECONNRESET);
+  }
+  // One receive that leaves input() alone; its result.
+  ssize_t ReceiveInto(std::span<char> to) { return ReceiveSome(to); }
+  void SetNonBlocking() { ::fcntl(socket_, F_SETFL, O_NONBLOCK); }
+  // Ends our side; the server may still send.
+  void CloseSending() { ::shutdown(socket_, SHUT_WR); }
   const std::string& input() const { return input_; }
 
   // One response off the input.
@@ -115,6 +140,15 @@ class RawClient {
     }
     return response;
   }
+
+ protected:
+  virtual ssize_t SendSome(std::string_view bytes) {
+    return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  virtual ssize_t ReceiveSome(std::span<char> to) {
+    return ::recv(socket_, to.data(), to.size(), 0);
+  }
+  int socket() const { return socket_; }
 
  private:
   void ParseHead(RawResponse& response) {

@@ -24,6 +24,9 @@ inline constexpr char kTestChatTemplate[] =
 struct TestServerOptions {
   HttpLimits limits;
   std::vector<std::string> keys;
+  BrowserRules::Options browsers;
+  std::shared_ptr<const TlsContext> tls;
+  std::filesystem::path unix_socket;
   int64_t max_context = 10'000'000;
   GenerationConfig defaults;
   const char* chat_template = kTestChatTemplate;  // null: none
@@ -32,6 +35,8 @@ struct TestServerOptions {
 
 class TestServer {
  public:
+  static constexpr size_t kLargeBytes = 1 << 20;  // of GET /large
+
   explicit TestServer(const TestServerOptions& options = {})
       : chat_template_(options.chat_template == nullptr
                            ? std::optional<ChatTemplate>()
@@ -55,13 +60,20 @@ class TestServer {
     std::vector<Route> routes = AllRoutes(generator_, status, metrics_);
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});
-    router_ = std::make_unique<Router>(std::move(routes), ApiKeys(options.keys), metrics_, log_);
-    server_ = std::make_unique<HttpServer>(HttpAddress{"127.0.0.1", 0}, options.limits, *router_);
+    routes.push_back({"GET", "/large", RouteAccess::kPublic, [](Call&) -> Reply {
+                        return HttpResponse{.body = std::string(kLargeBytes, 'x')};
+                      }});
+    router_ = std::make_unique<Router>(
+        std::move(routes), AccessRules(ApiKeys(options.keys), BrowserRules(options.browsers)),
+        metrics_, log_);
+    server_ = std::make_unique<HttpServer>(HttpAddress{.unix_socket = options.unix_socket},
+                                           options.limits, *router_, options.tls);
   }
   ~TestServer() { server_.reset(); }
 
   uint16_t port() const { return server_->port(); }
   HttpServer& http() { return *server_; }
+  Router& router() { return *router_; }
   RawClient Connect() const { return RawClient(port()); }
 
   // One request on a connection of its own.
