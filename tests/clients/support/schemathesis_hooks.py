@@ -10,10 +10,11 @@ import copy
 
 import schemathesis
 
-VOCABULARY = 256  # every served model has as many tokens
-MAX_TEXT = 40  # characters; each at most 4 tokens, so that a prompt fits a small context
-MAX_ITEMS = 4
-MAX_TOKENS = 16
+VOCABULARY = 30  # every model has as many tokens
+# Together so small that the longest conversation fits a context of 512, with a token a byte.
+MAX_TEXT = 8  # characters of a text
+MAX_ITEMS = 3  # prompts, tokens of one, messages, or parts of one
+MAX_TOKENS = 8  # of an answer
 
 
 @schemathesis.hook
