@@ -2,15 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <map>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/cli/command_line.h"
+#include "api/cli/command_settings.h"
 #include "engine/base/program_files.h"
 #include "kernels/core/error.h"
 
@@ -20,38 +21,13 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;  // the command line, its files or their combination are wrong
 
-constexpr std::string_view kHelp =
-    "Usage: tandem COMMAND [ARGUMENTS]\n\n"
-    "  serve      serve a model over HTTP\n"
-    "  chat       talk to a model in this terminal\n"
-    "  generate   complete a text\n"
-    "  inspect    show what a model directory holds\n"
-    "  train      train a model (tandem-train)\n"
-    "  loadtest   measure a running server (tandem-loadtest)\n"
-    "  bench      measure this machine (tandem-bench)\n\n"
-    "tandem COMMAND --help lists a command's settings.\n";
-
-const std::map<std::string_view, int (*)(const CommandLine&)> kCommands = {
-    {"serve", Serve}, {"chat", Chat}, {"generate", Generate}, {"inspect", Inspect}};
-
-// A command that is a program of its own, beside this one.
-struct Sister {
-  const char* program;
-  const char* what;
-};
-
-const std::map<std::string_view, Sister> kSisters = {
-    {"train", {"tandem-train", "the trainer"}},
-    {"loadtest", {"tandem-loadtest", "the load test"}},
-    {"bench", {"tandem-bench", "the bench, which is built with the tests and never installed,"}}};
-
-// Runs the program that lies beside this one; returns only when that cannot be.
-int BecomeSister(std::string_view command, const Sister& sister, char** arguments) {
-  const std::filesystem::path path = ProgramFolder() / sister.program;
+// Runs the program that has the command; returns only when that cannot be.
+int BecomeSister(const Command& command, char** arguments) {
+  const std::filesystem::path path = ProgramFolder() / command.sister->program;
   ::execv(path.c_str(), arguments);
   const int error = errno;
-  std::cerr << "tandem " << command << ": " << sister.what << " is a program of its own, "
-            << sister.program;
+  std::cerr << "tandem " << command.name << ": " << command.sister->title
+            << " is a program of its own, " << command.sister->program;
   if (error == ENOENT) {
     std::cerr << ", and this build does not have it (" << path.string() << " is not there)\n";
   } else {
@@ -61,38 +37,38 @@ int BecomeSister(std::string_view command, const Sister& sister, char** argument
 }
 
 int Run(int argc, char** argv) {
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  if (command == "--version") {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "--version") {
     std::cout << "tandem " << TANDEM_VERSION << '\n';
     return 0;
   }
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::cout << kHelp;
+  const std::vector<Command> commands = Commands();
+  if (name == "--help" || name == "-h") {
+    std::cout << CommandOverview(commands);
     return 0;
   }
-  if (const auto sister = kSisters.find(command); sister != kSisters.end()) {
-    return BecomeSister(command, sister->second, argv + 1);
-  }
-  const auto found = kCommands.find(command);
-  if (found == kCommands.end()) {
-    if (!command.empty()) std::cerr << "tandem: there is no command '" << command << "'\n\n";
-    std::cerr << kHelp;
+  const auto command = std::find_if(commands.begin(), commands.end(),
+                                    [&](const Command& row) { return row.name == name; });
+  if (command == commands.end()) {
+    if (!name.empty()) std::cerr << "tandem: there is no command '" << name << "'\n\n";
+    std::cerr << CommandOverview(commands);
     return kUsage;
   }
+  if (command->sister) return BecomeSister(*command, argv + 1);
   const CommandLine line{.argc = argc - 1, .argv = argv + 1, .out = std::cout, .err = std::cerr};
   try {
-    return found->second(line);
+    return command->run(line);
   } catch (const InvalidRequest& error) {
-    std::cerr << "tandem " << command << ": " << error.what() << '\n';
+    std::cerr << "tandem " << name << ": " << error.what() << '\n';
     return kUsage;
   } catch (const ConfigError& error) {
-    std::cerr << "tandem " << command << ": " << error.what() << '\n';
+    std::cerr << "tandem " << name << ": " << error.what() << '\n';
     return kUsage;
   } catch (const FormatError& error) {
-    std::cerr << "tandem " << command << ": " << error.what() << '\n';
+    std::cerr << "tandem " << name << ": " << error.what() << '\n';
     return kUsage;
   } catch (const std::exception& error) {
-    std::cerr << "tandem " << command << ": " << error.what() << '\n';
+    std::cerr << "tandem " << name << ": " << error.what() << '\n';
     return kFailure;
   }
 }

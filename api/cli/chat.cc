@@ -208,7 +208,7 @@ int RunList(const std::vector<std::string>& prompts, Chatter& chatter, ChatSessi
 
 int Chat(const CommandLine& line) {
   ChatOptions options;
-  Settings settings("tandem chat", "Talks to a model in this terminal.");
+  Settings settings("tandem chat", kChatSummary);
   AddChatSettings(settings, options);
   IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {

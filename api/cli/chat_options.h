@@ -11,6 +11,8 @@
 
 namespace tandem {
 
+inline constexpr char kChatSummary[] = "Talks to a model in this terminal.";
+
 struct ChatOptions {
   static constexpr int64_t kWholeHistory = -1;
 

@@ -18,5 +18,8 @@ int Chat(const CommandLine& line);
 int Serve(const CommandLine& line);
 int Generate(const CommandLine& line);
 int Inspect(const CommandLine& line);
+int Completion(const CommandLine& line);
+int Man(const CommandLine& line);
+int Help(const CommandLine& line);
 
 }  // namespace tandem

@@ -35,7 +35,7 @@ std::string Describe(const LocalAnswer& answer) {
 
 int Generate(const CommandLine& line) {
   GenerateOptions options;
-  Settings settings("tandem generate", "Completes a text in this process.");
+  Settings settings("tandem generate", kGenerateSummary);
   AddGenerateSettings(settings, options);
   IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {

@@ -11,6 +11,8 @@
 
 namespace tandem {
 
+inline constexpr char kGenerateSummary[] = "Completes a text in this process.";
+
 struct GenerateOptions {
   ModelOptions model;
   std::string prompt;

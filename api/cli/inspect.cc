@@ -108,7 +108,7 @@ void AddInspectSettings(Settings& settings, InspectOptions& options) {
 
 int Inspect(const CommandLine& line) {
   InspectOptions options;
-  Settings settings("tandem inspect", "Shows what a model directory holds.");
+  Settings settings("tandem inspect", kInspectSummary);
   AddInspectSettings(settings, options);
   IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {

@@ -6,6 +6,8 @@
 
 namespace tandem {
 
+inline constexpr char kInspectSummary[] = "Shows what a model directory holds.";
+
 struct InspectOptions {
   ModelOptions model;  // its directory alone
   bool tensors = false;

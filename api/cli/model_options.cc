@@ -65,6 +65,7 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
   settings.Add("chat-template", &options.chat_template,
                {.help = "Jinja file, or chatml: how conversations are written, instead of the "
                         "model's own way",
+                .value_name = "FILE",
                 .group = kGroup});
   settings.Add("threads", &options.threads,
                {.help = "threads that compute; 0: all processors", .min = 0, .group = kGroup});

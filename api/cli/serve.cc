@@ -57,6 +57,7 @@ ServedModel Served(const LoadedModel& model, const ServeOptions& options,
                      .tokenizer = *model.tokenizer,
                      .chat_template = model.chat_template ? &*model.chat_template : nullptr,
                      .engine = engine,
+                     .queue_wait = options.queue_wait,
                      .max_context = MaxContext(*model.runner),
                      .vocab_size = model.runner->limits().vocab_size,
                      .eos_ids = model.eos_ids,
@@ -98,7 +99,7 @@ bool Shutdown(const StopSignals& signals, std::chrono::milliseconds drain_timeou
 
 int Serve(const CommandLine& line) {
   ServeOptions options;
-  Settings settings("tandem serve", "Serves a model over HTTP with OpenAI's API.");
+  Settings settings("tandem serve", kServeSummary);
   AddServeSettings(settings, options);
   IgnoreOtherCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {

@@ -26,6 +26,10 @@ void AddEngineSettings(Settings& settings, ServeOptions& options) {
                {.help = "requests that may wait; more get 429", .min = 1, .group = kGroup});
   settings.Add("max-queued-tokens", &options.max_queued_tokens,
                {.help = "prompt tokens of requests that wait", .min = 1, .group = kGroup});
+  settings.Add("queue-wait", &options.queue_wait,
+               {.help = "how long a request may wait for room in the queue before it gets 429",
+                .min = 0,
+                .group = kGroup});
 }
 
 void AddAccessSettings(Settings& settings, ServeOptions& options) {

@@ -16,12 +16,15 @@
 
 namespace tandem {
 
+inline constexpr char kServeSummary[] = "Serves a model over HTTP with OpenAI's API.";
+
 struct ServeOptions {
   ModelOptions model;
   std::vector<std::string> served_model_names;  // empty: the directory's name
   bool prefix_caching = true;
   int64_t max_queued_requests = 1024;
   int64_t max_queued_tokens = 1 << 20;
+  std::chrono::milliseconds queue_wait{0};
 
   std::string host = "127.0.0.1";
   int32_t port = 8000;

@@ -308,7 +308,8 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
     if (channel_->peer_closed() && !sink.ended()) break;
     if (channel_->input().size() < kMaxPipelinedBytes) channel_->StartRead();
     const bool beats = event_stream_ && interval.count() > 0;
-    co_await channel_->WaitEvent(beats ? interval : Channel::Milliseconds::max());
+    const auto longest = sink.ended() ? Channel::Milliseconds::max() : reply_->PollInterval();
+    co_await channel_->WaitEvent(beats ? std::min(interval, longest) : longest);
     if (!reply_) break;  // Abort
   }
   const bool complete =

@@ -2,6 +2,7 @@
 // What a route answers with: a response, or a PendingReply that the connection polls on the I/O
 // thread each time its waker was called. Routes never see sockets.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -66,6 +67,10 @@ class PendingReply {
   virtual ~PendingReply() = default;
   // Moves what is ready into `sink`; returns at once.
   virtual void Poll(ReplySink& sink) = 0;
+  // Polled at least this often, also when nobody calls the waker.
+  virtual std::chrono::milliseconds PollInterval() const {
+    return std::chrono::milliseconds::max();
+  }
 };
 
 using Reply = std::variant<HttpResponse, std::unique_ptr<PendingReply>>;

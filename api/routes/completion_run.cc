@@ -10,6 +10,7 @@ namespace tandem {
 namespace {
 
 constexpr std::string_view kDone = "data: [DONE]\n\n";
+constexpr std::chrono::milliseconds kQueuePoll{10};
 
 std::string_view FinishName(FinishReason reason) {
   return reason == FinishReason::kLength ? "length" : "stop";
@@ -28,8 +29,8 @@ CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, C
 }
 
 CompletionRun::~CompletionRun() {
-  for (const Slot& slot : slots_) {
-    if (slot.submitted && !slot.ended) model_.engine.Cancel(slot.id, FinishReason::kCancelled);
+  for (size_t i = 0; i < num_submitted_; ++i) {
+    if (!slots_[i].ended) model_.engine.Cancel(slots_[i].request->id, FinishReason::kCancelled);
   }
 }
 
@@ -58,29 +59,45 @@ std::optional<ApiError> CompletionRun::Start(const Waker& wake) {
   slots_.reserve(task_.prompts.size() * num_choices);
   for (const EncodedPrompt& prompt : task_.prompts) {
     for (size_t i = 0; i < num_choices; ++i) {
-      const auto request = MakeRequest(prompt, slots_.size());
       slots_.push_back(
-          {.id = request->id,
+          {.request = MakeRequest(prompt, slots_.size()),
            .outbox = std::make_shared<Outbox>(wake),
            .choice = CompletionChoice(model_.tokenizer, ask_, prompt.ids, prompt.text)});
-      Slot& slot = slots_.back();
-      if (const auto rejection = model_.engine.Submit(request, slot.outbox)) {
-        return ErrorOfRejection(*rejection, model_.engine.Stats());
-      }
-      slot.submitted = true;
-      ++num_running_;
     }
+  }
+  return SubmitRest();
+}
+
+std::optional<ApiError> CompletionRun::SubmitRest() {
+  while (is_waiting()) {
+    const Slot& slot = slots_[num_submitted_];
+    const auto rejection = model_.engine.Submit(slot.request, slot.outbox);
+    if (rejection) {
+      const bool in_time = std::chrono::steady_clock::now() - task_.received < task_.queue_wait;
+      if (*rejection == Rejection::kQueueFull && in_time) return std::nullopt;
+      return ErrorOfRejection(*rejection, model_.engine.Stats());
+    }
+    ++num_submitted_;
   }
   return std::nullopt;
 }
 
+// The engine tells nobody that its queue has room again.
+std::chrono::milliseconds CompletionRun::PollInterval() const {
+  return is_waiting() ? kQueuePoll : PendingReply::PollInterval();
+}
+
 void CompletionRun::Poll(ReplySink& sink) {
+  if (is_waiting()) {
+    if (const auto error = SubmitRest()) return Fail(*error, sink);
+    if (num_submitted_ == 0) return;  // so that a refusal still has a status of its own
+  }
   if (ask_.stream && !begun_) Begin(sink);
   begun_ = true;
-  for (size_t i = 0; i < slots_.size() && !sink.ended(); ++i) {
+  for (size_t i = 0; i < num_submitted_ && !sink.ended(); ++i) {
     if (!slots_[i].choice.finished()) Advance(slots_[i], i, sink);
   }
-  if (sink.ended() || num_running_ > 0) return;
+  if (sink.ended() || num_ended_ < slots_.size()) return;
   if (ask_.stream) {
     EndStream(sink);
   } else {
@@ -120,10 +137,10 @@ void CompletionRun::Stream(Slot& slot, AnswerPart part, ReplySink& sink) {
 // The choice's last event was seen, or its text met a stop string.
 void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
   slot.ended = true;
-  --num_running_;
+  ++num_ended_;
   const FinishReason reason = slot.choice.reason();
   metrics_.CountFinished(reason, std::chrono::steady_clock::now() - task_.received);
-  if (slot.choice.stopped_by_string()) model_.engine.Cancel(slot.id, FinishReason::kStop);
+  if (slot.choice.stopped_by_string()) model_.engine.Cancel(slot.request->id, FinishReason::kStop);
   if (reason != FinishReason::kStop && reason != FinishReason::kLength) {
     return Fail(ErrorOfFinish(reason, slot.choice.message()), sink);
   }
@@ -134,7 +151,7 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
 }
 
 void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
-  if (!ask_.stream) return sink.Whole(ErrorResponse(error));
+  if (!begun_ || !ask_.stream) return sink.Whole(ErrorResponse(error));
   sink.Write("data: ");
   sink.Write(RenderError(error));
   sink.Write("\n\n");

@@ -30,7 +30,8 @@ struct CompletionTask {
   std::vector<EncodedPrompt> prompts;
   std::string trace_id;
   std::chrono::steady_clock::time_point received;
-  uint64_t seed = 0;  // of choices without a seed of the client's
+  std::chrono::milliseconds queue_wait{0};  // for room in the queue
+  uint64_t seed = 0;                        // of choices without a seed of the client's
   uint64_t cache_salt = 0;
   std::unique_ptr<const AnswerFormat> format;
   uint64_t first_id = 0;  // ids [first_id, first_id + prompts * choices) are this run's
@@ -41,16 +42,17 @@ class CompletionRun : public PendingReply {
   CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task);
   ~CompletionRun() override;
 
-  // Hands everything to the engine. An error means that nothing of it runs any more.
+  // Hands everything to the engine, or what the queue has room for, and the rest when there is
+  // more. An error means that nothing of it runs any more.
   std::optional<ApiError> Start(const Waker& wake);
   void Poll(ReplySink& sink) override;
+  std::chrono::milliseconds PollInterval() const override;
 
  private:
   struct Slot {
-    RequestId id{};
+    std::shared_ptr<const Request> request;
     std::shared_ptr<Outbox> outbox;
     CompletionChoice choice;
-    bool submitted = false;
     bool ended = false;                   // the terminal event came, or we cancelled it
     bool sent = false;                    // something of it, in a stream
     std::string text;                     // whole answers only
@@ -58,6 +60,9 @@ class CompletionRun : public PendingReply {
   };
 
   std::shared_ptr<const Request> MakeRequest(const EncodedPrompt& prompt, size_t slot_index) const;
+  // Submits what is not yet. No error when the queue is full and may be waited for.
+  std::optional<ApiError> SubmitRest();
+  bool is_waiting() const { return num_submitted_ < slots_.size(); }
   void Begin(ReplySink& sink) const;
   void Advance(Slot& slot, size_t index, ReplySink& sink);
   void Stream(Slot& slot, AnswerPart part, ReplySink& sink);
@@ -74,8 +79,9 @@ class CompletionRun : public PendingReply {
   const GenerationRequest& ask_;
   const AnswerFormat& format_;
   ChunkUsage chunk_usage_ = ChunkUsage::kAbsent;
-  std::vector<Slot> slots_;  // prompts in order, the choices of each together
-  size_t num_running_ = 0;
+  std::vector<Slot> slots_;   // prompts in order, the choices of each together
+  size_t num_submitted_ = 0;  // the first slots
+  size_t num_ended_ = 0;
   bool begun_ = false;
 };
 

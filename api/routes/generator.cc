@@ -86,6 +86,7 @@ Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<Enco
   task.cache_salt = CombineSalt(call.tenant.salt, ask.cache_salt);
   task.trace_id = call.request.id;
   task.received = call.request.received;
+  task.queue_wait = model_.queue_wait;
   task.seed = seeds_();
   task.first_id = next_id_;
   next_id_ += prompts.size() * static_cast<size_t>(ask.num_choices);

@@ -2,6 +2,7 @@
 // The model behind the routes, as they see it: names, tokenizer, limits, defaults, and the engine.
 // Immutable while the server runs; what it borrows outlives the routes.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ struct ServedModel {
   const Tokenizer& tokenizer;
   const ChatTemplate* chat_template = nullptr;  // null: completions only
   CompletionEngine& engine;
-  int64_t max_context = 0;  // prompt and completion together
+  std::chrono::milliseconds queue_wait{0};  // before a full queue is a refusal
+  int64_t max_context = 0;                  // prompt and completion together
   int64_t vocab_size = 0;
   std::vector<TokenId> eos_ids;
   GenerationConfig defaults;

@@ -6,6 +6,7 @@
 
 #include "engine/base/near_match.h"
 #include "engine/base/printable.h"
+#include "engine/base/setting_text.h"
 #include "engine/base/settings_sources.h"
 #include "engine/base/terminal.h"
 #include "kernels/core/check.h"

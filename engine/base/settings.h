@@ -48,7 +48,8 @@ struct Setting {
   Knob knob;
   Kind kind = Kind::kValue;
   bool positional = false;
-  std::string type_name;  // "INT", or the choices "cpu|cuda"
+  std::string type_name;           // "INT", or the choices "cpu|cuda"
+  std::vector<std::string> words;  // the choices; empty for every other type
   // Stores the value, or returns what was expected instead.
   std::function<std::optional<std::string>(const std::vector<std::string>&)> assign;
   // The present value as `assign` reads it; empty when an optional is unset or a list is empty.
@@ -124,6 +125,10 @@ class Settings {
   // Where a knob's value came from; kDefault when nobody set it.
   SettingSource SourceOf(std::string_view name) const;
   bool IsSet(std::string_view name) const { return SourceOf(name) != SettingSource::kDefault; }
+
+  // The table, for who tells others of it (--help, completion scripts, manual pages).
+  const std::string& summary() const { return summary_; }
+  const std::vector<Setting>& rows() const { return settings_; }
 
   std::string Help(int columns) const;
   // The effective settings as a file that --config reads back, each with its source.

@@ -30,8 +30,6 @@ std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>
 std::vector<GivenSetting> ReadConfigFile(const std::filesystem::path& path,
                                          std::span<const Setting> settings, Problems& problems);
 
-// "max-num-seqs" -> "TANDEM_MAX_NUM_SEQS".
-std::string VariableName(std::string_view name);
 std::vector<std::string> NamesOf(std::span<const Setting> settings);
 
 // A scalar as YAML, quoted where it must be.

@@ -254,7 +254,8 @@ void Settings::AddWords(std::string name, std::vector<std::string> words,
   CHECK(load() < words.size(), name, "has a default that is none of its words");
   std::string joined;
   for (const std::string& word : words) joined += (joined.empty() ? "" : "|") + word;
-  Setting setting{.name = std::move(name), .knob = std::move(knob), .type_name = joined};
+  Setting setting{
+      .name = std::move(name), .knob = std::move(knob), .type_name = joined, .words = words};
   setting.assign = [words, joined,
                     store](const std::vector<std::string>& texts) -> std::optional<std::string> {
     const auto word = std::find(words.begin(), words.end(), texts.back());

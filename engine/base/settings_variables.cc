@@ -1,10 +1,10 @@
 // TANDEM_* variables of the environment.
 
 #include <algorithm>
-#include <cctype>
 
 #include "engine/base/near_match.h"
 #include "engine/base/printable.h"
+#include "engine/base/setting_text.h"
 #include "engine/base/settings_sources.h"
 
 namespace tandem {
@@ -34,14 +34,6 @@ std::vector<std::string> SplitAtCommas(std::string_view text) {
 }
 
 }  // namespace
-
-std::string VariableName(std::string_view name) {
-  std::string variable(kPrefix);
-  for (char c : name) {
-    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  }
-  return variable;
-}
 
 std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>& variables,
                                         std::span<const Setting> settings,

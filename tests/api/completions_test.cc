@@ -262,5 +262,53 @@ TEST(Completions, KeepsASilentStreamAlive) {
   EXPECT_TRUE(client.ReceiveUntil("data: [DONE]\n\n"));
 }
 
+TEST(Completions, WaitsForRoomInTheQueueWhenToldTo) {
+  for (const char* body :
+       {R"({"prompt":"a","max_tokens":3})", R"({"prompt":"a","max_tokens":3,"stream":true})"}) {
+    TestServer server({.queue_wait = std::chrono::seconds(30)});
+    server.engine.max_requests = 1;
+    server.engine.Allow(FakeEngine::Phase::kQueued);
+    RawClient first = server.Connect();
+    first.Send(TestServer::PostBytes(body));
+    ASSERT_TRUE(server.engine.WaitForLive(1));
+    RawClient second = server.Connect();
+    second.Send(TestServer::PostBytes(body));
+    server.engine.Allow(FakeEngine::Phase::kDecode);
+    EXPECT_EQ(first.ReadResponse().status, 200);
+    EXPECT_EQ(second.ReadResponse().status, 200);
+    EXPECT_EQ(server.engine.requests().size(), 2u);
+  }
+}
+
+TEST(Completions, SubmitsMoreChoicesThanTheQueueHolds) {
+  TestServer server({.queue_wait = std::chrono::seconds(30)});
+  server.engine.max_requests = 2;
+  const json body = json::parse(server.Post(R"({"prompt":"a","n":7})").body);
+  ASSERT_EQ(body["choices"].size(), 7u);
+  for (const json& choice : body["choices"]) EXPECT_EQ(choice["text"], "hello");
+}
+
+TEST(Completions, RefusesWithAStatusAfterTheWait) {
+  for (const char* body : {R"({"prompt":"a"})", R"({"prompt":"a","stream":true})"}) {
+    TestServer server({.queue_wait = std::chrono::milliseconds(40)});
+    server.engine.max_requests = 0;
+    const RawResponse response = server.Post(body);
+    EXPECT_EQ(response.status, 429) << response.body;
+    EXPECT_EQ(response.Header("retry-after"), "3");
+  }
+}
+
+TEST(Completions, ForgetsAWaitingRequestWhoseClientLeft) {
+  TestServer server({.queue_wait = std::chrono::seconds(30)});
+  server.engine.max_requests = 0;
+  {
+    RawClient client = server.Connect();
+    client.Send(TestServer::PostBytes(R"({"prompt":"a"})"));
+  }
+  EXPECT_EQ(server.Get("/health").status, 200);
+  EXPECT_TRUE(server.http().Finish(std::chrono::steady_clock::now() + std::chrono::seconds(20)))
+      << "nothing is left running";
+}
+
 }  // namespace
 }  // namespace tandem

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "api/cli/command_settings.h"
 #include "tests/e2e/letter_model.h"
 #include "tests/e2e/program.h"
 #include "tests/support/temporary_directory.h"
@@ -55,6 +58,26 @@ TEST_F(InstalledTree, HasProgramLicenceAndConfigs) {
   const Outcome version = Execute({Tandem(), "--version"});
   EXPECT_EQ(version.status, 0);
   EXPECT_TRUE(version.text.starts_with("tandem ")) << version.text;
+}
+
+// As the installed program prints them, where shells and man look below a prefix.
+TEST_F(InstalledTree, HasCompletionScriptsAndManualPages) {
+  const auto expect_printed = [&](const std::string& file, std::vector<std::string> arguments) {
+    const std::filesystem::path path = root_ / "share" / file;
+    std::ifstream stream(path);
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    arguments.insert(arguments.begin(), Tandem());
+    EXPECT_FALSE(text.empty()) << path;
+    EXPECT_EQ(text, Execute(arguments).text) << path;
+  };
+  expect_printed("bash-completion/completions/tandem", {"completion", "bash"});
+  expect_printed("zsh/site-functions/_tandem", {"completion", "zsh"});
+  expect_printed("fish/vendor_completions.d/tandem.fish", {"completion", "fish"});
+  expect_printed("man/man1/tandem.1", {"man"});
+  for (const Command& command : Commands()) {
+    if (command.settings == nullptr) continue;
+    expect_printed("man/man1/tandem-" + command.name + ".1", {"man", command.name});
+  }
 }
 
 TEST_F(InstalledTree, RunsAModel) {

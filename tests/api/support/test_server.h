@@ -29,6 +29,7 @@ struct TestServerOptions {
   std::filesystem::path unix_socket;
   int64_t max_context = 10'000'000;
   GenerationConfig defaults;
+  std::chrono::milliseconds queue_wait{0};
   const char* chat_template = kTestChatTemplate;  // null: none
   CompletionEngine* engine = nullptr;             // borrowed; null: the server's own fake
 };
@@ -45,6 +46,7 @@ class TestServer {
                .tokenizer = tokenizer_,
                .chat_template = chat_template_ ? &*chat_template_ : nullptr,
                .engine = options.engine ? *options.engine : engine,
+               .queue_wait = options.queue_wait,
                .max_context = options.max_context,
                .vocab_size = 258,
                .eos_ids = {ByteTokenizer::kEos},
