@@ -127,8 +127,8 @@ void ReadStream(const RequestFields& fields, GenerationRequest& request) {
   if (!request.stream) fields.Fail("stream_options", "is allowed only when 'stream' is true");
   const RequestFields inner(*options, "stream_options.");
   request.include_usage = inner.Bool("include_usage").value_or(false);
-  request.continuous_usage =
-      request.include_usage && inner.Bool("continuous_usage_stats").value_or(false);
+  const bool continuous = inner.Bool("continuous_usage_stats").value_or(false);
+  request.continuous_usage = request.include_usage && continuous;
 }
 
 void ReadPromptLogprobs(const RequestFields& fields, GenerationRequest& request) {

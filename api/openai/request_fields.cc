@@ -24,6 +24,19 @@ std::optional<int64_t> AsInteger(const Json& value) {
   return static_cast<int64_t>(number);
 }
 
+// The nearest float, but never one of eight or fewer significant bits that `number` is not: the
+// limits of fields are such, and rounding must carry nothing over them (1e-50 to 0,
+// 2.0000000000000004 to 2).
+float Narrowed(double number) {
+  const auto nearest = static_cast<float>(number);
+  if (static_cast<double>(nearest) == number) return nearest;
+  int exponent = 0;
+  const float bits = std::frexp(nearest, &exponent) * 256.0f;
+  if (std::trunc(bits) != bits) return nearest;
+  const float towards = number > static_cast<double>(nearest) ? INFINITY : -INFINITY;
+  return std::nextafter(nearest, towards);
+}
+
 }  // namespace
 
 Json ParseRequestObject(std::string_view body) {
@@ -83,7 +96,7 @@ std::optional<float> RequestFields::Number(const char* name) const {
   if (!(std::fabs(number) <= static_cast<double>(std::numeric_limits<float>::max()))) {
     Fail(name, "is too large");
   }
-  return static_cast<float>(number);
+  return Narrowed(number);
 }
 
 std::optional<std::vector<int32_t>> RequestFields::TokenIds(const char* name) const {

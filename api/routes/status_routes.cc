@@ -2,6 +2,7 @@
 
 #include "api/openai/error.h"
 #include "api/openai/json_text.h"
+#include "api/routes/openapi_document.h"
 
 namespace tandem {
 
@@ -82,6 +83,8 @@ std::vector<Route> StatusRoutes(const ServedModel& model, const ServerStatus& st
       {"GET", "/ready", RouteAccess::kPublic,
        [&model, &status](Call&) { return Ready(model, status); }},
       {"GET", "/version", RouteAccess::kPublic, [&status](Call&) { return Version(status); }},
+      {"GET", "/openapi.json", RouteAccess::kPublic,
+       [](Call&) { return Json(std::string(OpenApiDocument())); }},
       {"GET", "/metrics", RouteAccess::kKey,
        [&model, &metrics](Call&) { return Metrics(model, metrics); }},
       {"GET", "/v1/models", RouteAccess::kPublic, [&model](Call&) { return ListModels(model); }},

@@ -1,5 +1,6 @@
 #pragma once
-// The routes that tell about the server: /health, /ready, /version, /metrics, /v1/models.
+// The routes that tell about the server: /health, /ready, /version, /openapi.json, /metrics,
+// /v1/models.
 
 #include <atomic>
 #include <string>

@@ -12,15 +12,17 @@ namespace {
 constexpr size_t kMaxLogitBias = 1024;
 constexpr size_t kMaxStopTokenIds = 128;
 constexpr int64_t kMaxLogprobs = 20;
+// Logits are divided by it: with much less they would leave the range of a float.
+constexpr float kMinRepetitionPenalty = 0x1p-20f;
 
 // `value` must lie in [min, max]; written so that NaN fails.
-void CheckNumber(const char* field, double value, double min, double max) {
+void CheckNumber(const char* field, float value, float min, float max) {
   if (value >= min && value <= max) return;
   throw InvalidRequest(field, fmt::format("{} is {}, expected {} to {}", field, value, min, max));
 }
 
 // The same with `min` excluded.
-void CheckAbove(const char* field, double value, double min, double max) {
+void CheckAbove(const char* field, float value, float min, float max) {
   if (value > min && value <= max) return;
   throw InvalidRequest(
       field, fmt::format("{} is {}, expected more than {} and at most {}", field, value, min, max));
@@ -49,17 +51,17 @@ void CheckTokenId(const char* field, int32_t id, int64_t vocab_size) {
 }
 
 void ValidateDrawing(const SamplingParams& params, int64_t vocab_size) {
-  CheckNumber("temperature", params.temperature, 0.0, 2.0);
+  CheckNumber("temperature", params.temperature, 0.0f, 2.0f);
   CheckNotNegative("top_k", params.top_k);
-  CheckAbove("top_p", params.top_p, 0.0, 1.0);
-  CheckNumber("min_p", params.min_p, 0.0, 1.0);
-  CheckAbove("repetition_penalty", params.repetition_penalty, 0.0, 10.0);
-  CheckNumber("frequency_penalty", params.frequency_penalty, -2.0, 2.0);
-  CheckNumber("presence_penalty", params.presence_penalty, -2.0, 2.0);
+  CheckAbove("top_p", params.top_p, 0.0f, 1.0f);
+  CheckNumber("min_p", params.min_p, 0.0f, 1.0f);
+  CheckNumber("repetition_penalty", params.repetition_penalty, kMinRepetitionPenalty, 10.0f);
+  CheckNumber("frequency_penalty", params.frequency_penalty, -2.0f, 2.0f);
+  CheckNumber("presence_penalty", params.presence_penalty, -2.0f, 2.0f);
   CheckCount("logit_bias", params.logit_bias.size(), kMaxLogitBias);
   for (const LogitBias& bias : params.logit_bias) {
     CheckTokenId("logit_bias", bias.id, vocab_size);
-    CheckNumber("logit_bias", bias.bias, -100.0, 100.0);
+    CheckNumber("logit_bias", bias.bias, -100.0f, 100.0f);
   }
 }
 

@@ -125,11 +125,14 @@ TEST(CompletionRequest, NamesTheFieldAtFault) {
       {R"({"prompt":"a","temperature":-0.1})", "temperature"},
       {R"({"prompt":"a","temperature":1e300})", "temperature"},
       {R"({"prompt":"a","temperature":"hot"})", "temperature"},
+      {R"({"prompt":"a","temperature":2.0000000000000004})", "temperature"},
+      {R"({"prompt":"a","min_p":-1e-50})", "min_p"},
       {R"({"prompt":"a","top_p":0})", "top_p"},
       {R"({"prompt":"a","top_p":1.1})", "top_p"},
       {R"({"prompt":"a","top_k":-2})", "top_k"},
       {R"({"prompt":"a","min_p":2})", "min_p"},
       {R"({"prompt":"a","repetition_penalty":0})", "repetition_penalty"},
+      {R"({"prompt":"a","repetition_penalty":1e-38})", "repetition_penalty"},
       {R"({"prompt":"a","frequency_penalty":3})", "frequency_penalty"},
       {R"({"prompt":"a","presence_penalty":-3})", "presence_penalty"},
       {R"({"prompt":"a","logit_bias":[1]})", "logit_bias"},
@@ -152,6 +155,8 @@ TEST(CompletionRequest, NamesTheFieldAtFault) {
       {R"({"prompt":"a","stream_options":{}})", "stream_options"},
       {R"({"prompt":"a","stream":true,"stream_options":{"include_usage":1}})",
        "stream_options.include_usage"},
+      {R"({"prompt":"a","stream":true,"stream_options":{"continuous_usage_stats":1}})",
+       "stream_options.continuous_usage_stats"},
       {R"({"prompt":"a","echo":"yes"})", "echo"},
       {R"({"prompt":"a","user":5})", "user"},
       {R"({"prompt":"a","suffix":"b"})", "suffix"},
@@ -163,6 +168,14 @@ TEST(CompletionRequest, NamesTheFieldAtFault) {
       {R"({"prompt":"a","seed":0.5})", "seed"},
   };
   for (const Case& c : cases) EXPECT_EQ(FieldAtFault(c.body), c.field) << c.body;
+}
+
+TEST(CompletionRequest, RoundsNoNumberOntoALimitThatItOnlyComesNear) {
+  const SamplingParams sampling =
+      Parse(R"({"prompt":"a","top_p":5e-324,"temperature":1.9999999999,"min_p":0.1})").sampling;
+  EXPECT_GT(sampling.top_p, 0.0f);
+  EXPECT_LT(sampling.temperature, 2.0f);
+  EXPECT_EQ(sampling.min_p, 0.1f);
 }
 
 TEST(CompletionRequest, RefusesTooManyPromptsAndDeepNesting) {

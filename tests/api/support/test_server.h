@@ -54,7 +54,11 @@ class TestServer {
                .created = 1700000000},
         metrics_("tiny"),
         generator_(model_, metrics_) {
-    status.version = {{"version", "0"}, {"instruction_set", "portable"}};
+    status.version = {{"version", "0"},
+                      {"model", "tiny"},
+                      {"architecture", "none"},
+                      {"dtype", "none"},
+                      {"instruction_set", "portable"}};
     std::vector<Route> routes = AllRoutes(generator_, status, metrics_);
     routes.push_back({"GET", "/throws", RouteAccess::kPublic,
                       [](Call&) -> Reply { throw std::runtime_error("0x7ffe secret"); }});

@@ -57,7 +57,7 @@ TEST(SamplingParams, RefusesNumbersOutOfRange) {
       {"temperature", &SamplingParams::temperature, {-0.1f, 2.1f}},
       {"top_p", &SamplingParams::top_p, {0.0f, -0.5f, 1.1f}},
       {"min_p", &SamplingParams::min_p, {-0.1f, 1.1f}},
-      {"repetition_penalty", &SamplingParams::repetition_penalty, {0.0f, -1.0f, 10.5f}},
+      {"repetition_penalty", &SamplingParams::repetition_penalty, {0.0f, -1.0f, 9e-7f, 10.5f}},
       {"frequency_penalty", &SamplingParams::frequency_penalty, {-2.1f, 2.1f}},
       {"presence_penalty", &SamplingParams::presence_penalty, {-2.1f, 2.1f}},
   };
@@ -95,6 +95,9 @@ TEST(SamplingParams, MessagesNameValueAndLimits) {
   params.temperature = 3.0f;
   EXPECT_EQ(MessageOf<InvalidRequest>([&] { Validate(params, kVocab); }),
             "temperature is 3, expected 0 to 2");
+  params.temperature = 2.1f;  // as the client wrote it, not as a double shows it
+  EXPECT_EQ(MessageOf<InvalidRequest>([&] { Validate(params, kVocab); }),
+            "temperature is 2.1, expected 0 to 2");
 }
 
 }  // namespace
