@@ -1,9 +1,9 @@
 """What JSON Schema cannot say about a request, for Schemathesis.
 
-Its requests follow the schemas, which know neither the model (vocabulary, context) nor rules between
-two fields. The server answers 400 to what breaks these, rightly; a fuzzer would call that a valid
-request refused. So each request that is meant to be valid is bent to the rules before it is sent. What
-is meant to be invalid stays as it is.
+Its requests follow the schemas, which know neither the model (vocabulary, context) nor rules
+between two fields. The server answers 400 to what breaks these, rightly; a fuzzer would call that a
+valid request refused. So each request that is meant to be valid is bent to the rules before it is
+sent. What is meant to be invalid stays as it is.
 """
 
 import copy
