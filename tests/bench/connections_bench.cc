@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "tests/api/support/certificate.h"
 #include "tests/api/support/raw_client.h"
 #include "tests/api/support/tls_client.h"
+#include "tests/bench/fork_pipes.h"
 #include "tests/support/temporary_directory.h"
 
 namespace tandem {
@@ -31,35 +31,6 @@ class OkHandler : public HttpHandler {
   HttpResponse Refuse(int status, std::string_view) override { return {.status = status}; }
   void Failed(std::string_view) override {}
   void Finished(const HttpRequest&, int) override {}
-};
-
-// One byte each way says "go on"; the end of the other process is the end of file.
-class Pipe {
- public:
-  Pipe() {
-    if (::pipe(ends_.data()) != 0) throw DeviceError("no pipe");
-  }
-  ~Pipe() {
-    ::close(ends_[0]);
-    ::close(ends_[1]);
-  }
-  Pipe(const Pipe&) = delete;
-  template <typename T>
-  void Give(T value) {
-    if (::write(ends_[1], &value, sizeof(value)) != sizeof(value)) ::_exit(3);
-  }
-  template <typename T>
-  T Take() {
-    T value{};
-    if (::read(ends_[0], &value, sizeof(value)) != sizeof(value)) {
-      throw DeviceError("the client's process ended too early");
-    }
-    return value;
-  }
-  void CloseWriting() { ::close(std::exchange(ends_[1], -1)); }
-
- private:
-  std::array<int, 2> ends_{};
 };
 
 std::unique_ptr<RawClient> Open(const ConnectionsBenchOptions& options, uint16_t port) {

@@ -1,12 +1,14 @@
 // tandem-bench: what the engine's speed is made of. `tandem-bench model` prints the tables that the
 // README quotes; `tandem-bench ops` each op by itself;
-// `tandem-bench connections` what idle clients cost.
+// `tandem-bench connections` what idle clients cost; `tandem-bench http` what the way through HTTP
+// takes from the engine's speed.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 
 #include "tests/bench/connections_bench.h"
+#include "tests/bench/http_bench.h"
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
 
@@ -69,11 +71,27 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   connections->add_flag("--tls", connections_options.tls, "over TLS");
   connections->add_flag("--silent", connections_options.silent, "that never send a request");
+
+  tandem::HttpBenchOptions http_options;
+  std::string http_dtype = "bf16";
+  CLI::App* http = app.add_subcommand("http", "streams through HTTP beside the same without it");
+  http->add_option("--shape", http_options.shape, "stories260k, 26m, 104m or 145m-moe");
+  http->add_option("--dtype", http_dtype, "f32, bf16, f16 or int8");
+  http->add_option("--threads", http_options.num_threads, "threads of the engine");
+  http->add_option("--streams", http_options.num_streams, "clients at once")
+      ->check(CLI::PositiveNumber);
+  http->add_option("--in", http_options.prompt_tokens, "prompt tokens of each");
+  http->add_option("--out", http_options.output_tokens, "tokens drawn for each");
+  http->add_option("--repeats", http_options.repeats, "alternating pairs")
+      ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   try {
     options.isa = ops_options.isa = ParseIsa(isa);
     if (*connections) {
       RunConnectionsBench(connections_options);
+    } else if (*http) {
+      http_options.dtype = ParseDType(http_dtype);
+      RunHttpBench(http_options);
     } else if (*model) {
       options.dtype = ParseDType(dtype);
       RunModelBench(options);

@@ -13,14 +13,6 @@
 namespace tandem {
 namespace {
 
-ModelConfig ShapeByName(const std::string& name) {
-  if (name == "stories260k") return Stories260KConfig();
-  if (name == "26m") return MiniMind26MConfig();
-  if (name == "104m") return MiniMind104MConfig();
-  if (name == "145m-moe") return MiniMindMoe145MConfig();
-  throw ConfigError("unknown shape '" + name + "'; known: stories260k, 26m, 104m, 145m-moe");
-}
-
 // Streams that decode greedily in lock step, straight on the runner.
 class Streams {
  public:
@@ -167,6 +159,14 @@ void PrintRow(const std::string& what, double whole, double chain) {
 }
 
 }  // namespace
+
+ModelConfig ShapeByName(const std::string& name) {
+  if (name == "stories260k") return Stories260KConfig();
+  if (name == "26m") return MiniMind26MConfig();
+  if (name == "104m") return MiniMind104MConfig();
+  if (name == "145m-moe") return MiniMindMoe145MConfig();
+  throw ConfigError("unknown shape '" + name + "'; known: stories260k, 26m, 104m, 145m-moe");
+}
 
 void RunModelBench(const ModelBenchOptions& options) {
   const ModelConfig config = ShapeByName(options.shape);

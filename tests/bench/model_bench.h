@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/config/model_config.h"
 #include "kernels/core/dtype.h"
 #include "kernels/core/instruction_set.h"
 
@@ -22,6 +23,9 @@ struct ModelBenchOptions {
   std::vector<int64_t> streams = {1, 16, 64};
   int repeats = 5;  // the median is printed
 };
+
+// Throws ConfigError for an unknown name.
+ModelConfig ShapeByName(const std::string& name);
 
 // Prints one table to stdout. Throws ConfigError for an unknown shape.
 void RunModelBench(const ModelBenchOptions& options);

@@ -11,6 +11,7 @@
 #include "kernels/core/random.h"
 #include "scheduler/engine_loop.h"
 #include "tests/support/engine_client.h"
+#include "tests/support/print_dtype.h"
 #include "tests/support/random_model.h"
 
 namespace tandem {
@@ -215,6 +216,14 @@ TEST_P(Invariance, SlowHoldsForTheLargeShapesInPortableCode) {
   for (const ModelConfig& config :
        {MiniMind26MConfig(), MiniMind104MConfig(), MiniMindMoe145MConfig()}) {
     CheckInvariance(config, GetParam(), InstructionSet::kPortable, small);
+  }
+}
+
+// All 64 of them take hours there: by hand, with --gtest_also_run_disabled_tests.
+TEST_P(Invariance, DISABLED_HoldsForTheLargeShapesInPortableCodeWithAllRequests) {
+  for (const ModelConfig& config :
+       {MiniMind26MConfig(), MiniMind104MConfig(), MiniMindMoe145MConfig()}) {
+    CheckInvariance(config, GetParam(), InstructionSet::kPortable, {});
   }
 }
 

@@ -63,6 +63,7 @@ class RawClient {
   virtual ~RawClient() { Close(); }
 
   bool connected() const { return connected_; }
+  int descriptor() const { return socket_; }  // -1 when closed
   void WaitAtMost(std::chrono::seconds longest) {
     const timeval limit{longest.count(), 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
