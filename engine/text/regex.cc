@@ -185,7 +185,9 @@ struct Regex::Compiled {
   bool has_jit = false;
 };
 
-Regex::Regex(std::string_view pattern) : compiled_(std::make_unique<Compiled>(pattern)) {}
+Regex::Regex(std::string_view pattern)
+    : known_(FindKnownPattern(pattern)),
+      compiled_(known_ ? nullptr : std::make_unique<Compiled>(pattern)) {}
 Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
@@ -203,6 +205,14 @@ Regex Regex::Literal(std::string_view text) {
 
 void Regex::FindAll(std::string_view text, std::vector<Match>* matches) const {
   matches->clear();
+  if (known_) {
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = EndOfMatch(*known_, text, begin);
+      matches->push_back({begin, end});
+      begin = end;
+    }
+    return;
+  }
   const std::unique_ptr<pcre2_match_data, FreeMatchData> data(pcre2_match_data_create(1, nullptr));
   CHECK(data != nullptr);
   const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());

@@ -42,7 +42,8 @@ bool IsWhitespace(char32_t character);
 bool IsWordCharacter(char32_t character);
 
 enum class NormalForm : uint8_t { kNfc, kNfd, kNfkc, kNfkd };
-// The text is valid UTF-8. Time is n log n whatever the text.
+// The text is valid UTF-8. Time is n log n whatever the text. As the reference tokenizers', the
+// forms are those of Unicode 9: later characters stay as they are.
 std::string Normalize(std::string_view text, NormalForm form);
 
 }  // namespace tandem

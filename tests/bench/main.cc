@@ -1,5 +1,6 @@
 // tandem-bench: what the engine's speed is made of. `tandem-bench model` prints the tables that the
-// README quotes; `tandem-bench ops` each op by itself.
+// README quotes; `tandem-bench ops` each op by itself; `tandem-bench tokenize` text to ids and
+// back.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -7,6 +8,7 @@
 
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
+#include "tests/bench/tokenize_bench.h"
 
 namespace {
 
@@ -30,6 +32,15 @@ tandem::InstructionSet ParseIsa(const std::string& name) {
 
 void AddIsaOption(CLI::App& command, std::string& isa) {
   command.add_option("--isa", isa, "portable, avx2, avx512, avx512_bf16 or amx");
+}
+
+// The options that timing and writing share.
+CLI::App* AddTokenizeCommand(CLI::App& app, const char* name, const char* help,
+                             tandem::TokenizeBenchOptions& options) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option("--model", options.model, "directory of the tokenizer")->required();
+  command->add_option("--text", options.texts, "files; each is one text");
+  return command;
 }
 
 }  // namespace
@@ -60,10 +71,27 @@ int main(int argc, char** argv) {
   AddIsaOption(*ops, isa);
   ops->add_option("--repeats", ops_options.repeats, "runs of each row")->check(CLI::PositiveNumber);
   ops->add_flag("--order-price", order_price, "what the fixed order of sums costs, instead");
+
+  tandem::TokenizeBenchOptions text_options;
+  bool hostile = false;
+  std::string ids_directory;
+  CLI::App* tokenize = AddTokenizeCommand(app, "tokenize", "text to ids and back", text_options);
+  tokenize->add_option("--threads", text_options.num_threads, "each takes every text")
+      ->check(CLI::PositiveNumber);
+  tokenize->add_option("--repeats", text_options.repeats, "runs of each row")
+      ->check(CLI::PositiveNumber);
+  tokenize->add_flag("--hostile", hostile, "texts that are made to be slow, instead");
+  CLI::App* token_ids = AddTokenizeCommand(
+      app, "token-ids", "writes the ids of texts, and their text again", text_options);
+  token_ids->add_option("--out", ids_directory, "the folder to write to")->required();
   CLI11_PARSE(app, argc, argv);
   try {
     options.isa = ops_options.isa = ParseIsa(isa);
-    if (*model) {
+    if (*tokenize) {
+      hostile ? RunHostileTextBench(text_options) : RunTokenizeBench(text_options);
+    } else if (*token_ids) {
+      WriteTokenIds(text_options, ids_directory);
+    } else if (*model) {
       options.dtype = ParseDType(dtype);
       RunModelBench(options);
     } else if (order_price) {
