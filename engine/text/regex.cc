@@ -14,7 +14,9 @@ namespace {
 
 // White_Space, and Oniguruma's word characters; PCRE2's own classes differ in a few characters.
 constexpr std::string_view kSpaceSet = R"(\p{Z}\t-\r\x{85})";
-constexpr std::string_view kWordSet = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc})";
+constexpr std::string_view kWordSet =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}\x{24B6}-\x{24E9})"
+    R"(\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
 
 std::string DescribeError(int code) {
   PCRE2_UCHAR buffer[256];

@@ -42,6 +42,12 @@ size_t AsciiPrefix(std::string_view bytes) {
   return i;
 }
 
+size_t BeginOfLastCharacter(std::string_view text) {
+  size_t begin = text.size() - 1;
+  while (begin > 0 && (static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;
+  return begin;
+}
+
 // Canonical order: marks sort by their class inside a run of marks. utf8proc's own pass over a run
 // is quadratic, which a hostile text could use.
 void OrderMarks(std::vector<utf8proc_int32_t>* characters) {
@@ -203,7 +209,56 @@ bool IsWhitespace(char32_t c) {
          c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+char32_t LastCharacter(std::string_view text) {
+  size_t position = BeginOfLastCharacter(text);
+  return NextCharacter(text, &position);
+}
+
+size_t TrailingWhitespace(std::string_view text) {
+  size_t size = text.size();
+  while (size > 0 && IsWhitespace(LastCharacter(text.substr(0, size)))) {
+    size = BeginOfLastCharacter(text.substr(0, size));
+  }
+  return text.size() - size;
+}
+
+size_t LeadingWhitespace(std::string_view text) {
+  size_t position = 0;
+  while (position < text.size()) {
+    size_t next = position;
+    if (!IsWhitespace(NextCharacter(text, &next))) break;
+    position = next;
+  }
+  return position;
+}
+
+bool IsMark(char32_t c) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
+         category == UTF8PROC_CATEGORY_ME;
+}
+
+std::string ToLowercase(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t position = 0; position < text.size();) {
+    const char32_t c = NextCharacter(text, &position);
+    if (c == 0x130) {
+      out += "i\u0307";  // the only one that becomes two characters
+    } else {
+      AppendUtf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), &out);
+    }
+  }
+  return out;
+}
+
 bool IsWordCharacter(char32_t c) {
+  // Joiners, and letters in circles and squares, which count as alphabetic.
+  if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) ||
+      (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+      (c >= 0x1F170 && c <= 0x1F189)) {
+    return true;
+  }
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:

@@ -18,7 +18,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import unicodedata
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -34,7 +33,6 @@ class Fast:
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
-        self.is_nfc = tokenizer.normalizer is not None
 
     def encode(self, text):
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -43,7 +41,8 @@ class Fast:
         return self.tokenizer.decode(ids, skip_special_tokens=False)
 
     def original(self, text):
-        return unicodedata.normalize("NFC", text) if self.is_nfc else text
+        normalizer = self.tokenizer.normalizer
+        return normalizer.normalize_str(text) if normalizer else text
 
 
 class SentencePiece:
@@ -63,7 +62,8 @@ class SentencePiece:
         return ids
 
     def decode(self, ids):
-        return self.processor.decode(ids)
+        has_specials = not set(self.specials.values()).isdisjoint(set(ids) - {self.processor.unk_id()})
+        return None if has_specials else self.processor.decode(ids)  # it leaves them out
 
     def original(self, text):
         return None  # normalised, and unknown characters are lost
@@ -100,7 +100,7 @@ def prepare(directory, scratch):
     """sentencepiece's test model has another name than a model directory gives it."""
     if not (directory / "test_model.model").exists():
         return directory
-    link = scratch / "sentencepiece"
+    link = scratch / "sentencepiece_model"
     link.mkdir()
     (link / "tokenizer.model").symlink_to(directory / "test_model.model")
     return link
@@ -119,7 +119,7 @@ def compare(name, ours, decoded, reference, texts):
         problem = None
         if ids != theirs:
             problem = first_difference(ids, theirs)
-        elif streamed != reference.decode(ids):
+        elif reference.decode(ids) not in (None, streamed):
             problem = "the decoded text is not the reference's"
         elif reference.original(text) not in (None, streamed):
             problem = "the decoded text is not the document's"

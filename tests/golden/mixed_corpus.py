@@ -1,5 +1,6 @@
 """A mixed corpus of 5 MB for comparing tokenizers: prose, Chinese, code, emoji, scripts, whitespace, marks,
-special tokens, invalid bytes. Always the same bytes for the same data. Used by compare_tokenizers.py."""
+special tokens, invalid bytes. Always the same bytes for the same data and checkout. Used by
+compare_tokenizers.py."""
 import pathlib
 import random
 import unicodedata

@@ -196,10 +196,13 @@ TEST(TokenizerJson, NamesWhatIsNotSupported) {
   EXPECT_TRUE(Mentions(ProblemWith("/model/type", "Unigram"), "Unigram"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/end_of_word_suffix", "</w>"), "end_of_word_suffix"));
   EXPECT_TRUE(Mentions(ProblemWith("/pre_tokenizer/type", "BertPreTokenizer"), "BertPreTokenizer"));
-  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Lowercase"}}), "Lowercase"));
+  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Nmt"}}), "Nmt"));
+  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Precompiled"}}), "Precompiled"));
+  EXPECT_TRUE(Mentions(ProblemWith("/model/dropout", 0.1), "dropout"));
+  EXPECT_EQ(ProblemWith("/model/dropout", 0.0), "");
   EXPECT_TRUE(Mentions(ProblemWith("/decoder", {{"type", "WordPiece"}}), "WordPiece"));
   EXPECT_TRUE(
-      Mentions(ProblemWith("/post_processor", {{"type", "BertProcessing"}}), "BertProcessing"));
+      Mentions(ProblemWith("/post_processor", {{"type", "OtherProcessing"}}), "OtherProcessing"));
   EXPECT_TRUE(Mentions(ProblemWith("/decoder", {{"type", "Fuse"}}), "ByteLevel"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/unk_token", "<none>"), "<none>"));
   const json split = {
