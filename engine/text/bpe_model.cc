@@ -89,7 +89,8 @@ void BpeModel::AddMerges(const BpeVocabulary& vocabulary) {
                         "', which is not in the vocabulary");
     }
     const uint64_t pair = PairKey(*left_id, *right_id);
-    SlotOf(pair) = {pair, static_cast<uint32_t>(rank), *merged};
+    SlotOf(pair) = {pair, static_cast<uint32_t>(rank)};
+    merged_ids_.push_back(*merged);
   }
 }
 
@@ -167,7 +168,8 @@ void BpeModel::PushCandidate(int32_t position, Scratch* scratch) const {
   const TokenId right = scratch->symbols_[static_cast<size_t>(symbol.next)].id;
   const Merge* merge = FindMerge(symbol.id, right);
   if (merge == nullptr) return;
-  scratch->heap_.push_back({merge->rank, position, merge->merged});
+  scratch->heap_.push_back(
+      {uint64_t{merge->rank} << 32 | static_cast<uint32_t>(position), symbol.id, right});
 }
 
 void BpeModel::MergeSymbols(Scratch* scratch) const {
@@ -186,19 +188,18 @@ void BpeModel::MergeSymbols(Scratch* scratch) const {
     std::pop_heap(heap.begin(), heap.end());
     const Scratch::Candidate candidate = heap.back();
     heap.pop_back();
-    auto& left = symbols[static_cast<size_t>(candidate.position)];
-    if (left.id < 0 || left.next < 0) continue;
-    auto& right = symbols[static_cast<size_t>(left.next)];
+    auto& left = symbols[static_cast<size_t>(candidate.position())];
     // The pair may have changed since it was pushed.
-    const Merge* merge = FindMerge(left.id, right.id);
-    if (merge == nullptr || merge->merged != candidate.merged) continue;
+    if (left.id != candidate.left || left.next < 0) continue;
+    auto& right = symbols[static_cast<size_t>(left.next)];
+    if (right.id != candidate.right) continue;
 
-    left.id = candidate.merged;
+    left.id = merged_ids_[candidate.rank()];
     left.next = right.next;
     right.id = -1;
-    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = candidate.position;
+    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = candidate.position();
     if (left.previous >= 0) push(left.previous);
-    push(candidate.position);
+    push(candidate.position());
   }
 }
 

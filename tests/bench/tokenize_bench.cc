@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -30,21 +31,29 @@ std::vector<std::string> ReadTexts(const std::vector<std::filesystem::path>& pat
   return texts;
 }
 
-// Seconds until every thread has run `body`, the median of some repeats.
-double SecondsOnThreads(const TokenizeBenchOptions& options, const std::function<void()>& body) {
-  std::vector<double> seconds;
+struct Times {
+  double wall;  // until every thread has run the body
+  double cpu;   // of all threads together
+};
+
+// Medians of some repeats.
+Times TimesOnThreads(const TokenizeBenchOptions& options, const std::function<void()>& body) {
+  std::vector<double> wall, cpu;
   for (int i = 0; i < options.repeats; ++i) {
-    seconds.push_back(SecondsOf([&] {
+    const std::clock_t begin = std::clock();
+    wall.push_back(SecondsOf([&] {
       std::vector<std::jthread> threads;
       for (int other = 1; other < options.num_threads; ++other) threads.emplace_back(body);
       body();
     }));
+    cpu.push_back(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
   }
-  return Median(std::move(seconds));
+  return {Median(std::move(wall)), Median(std::move(cpu))};
 }
 
-void PrintRow(const char* what, double bytes, double tokens, double seconds) {
-  std::printf("%-8s %9.2f %12.2f\n", what, bytes / seconds * 1e-6, tokens / seconds * 1e-6);
+void PrintRow(const char* what, double bytes, double tokens, const Times& times) {
+  std::printf("%-8s %9.2f %20.2f %14.2f\n", what, bytes / times.wall * 1e-6,
+              bytes / times.cpu * 1e-6, tokens / times.cpu * 1e-6);
 }
 
 // The text of the ids, a token at a time. At every split, what came out so far must be what the
@@ -137,11 +146,11 @@ void RunTokenizeBench(const TokenizeBenchOptions& options) {
   }
   std::printf("%zu texts, %.2f MB, %.2f bytes a token, %d threads\n", texts.size(),
               bytes / options.num_threads * 1e-6, bytes / tokens, options.num_threads);
-  std::printf("%-8s %9s %12s\n", "", "MB/s", "M tokens/s");
-  PrintRow("encode", bytes, tokens, SecondsOnThreads(options, [&] {
+  std::printf("%-8s %9s %20s %14s\n", "", "MB/s", "MB/s of CPU time", "M tokens/s");
+  PrintRow("encode", bytes, tokens, TimesOnThreads(options, [&] {
              for (const auto& text : texts) tokenizer->Encode(text, SpecialTokens::kNone);
            }));
-  PrintRow("decode", bytes, tokens, SecondsOnThreads(options, [&] {
+  PrintRow("decode", bytes, tokens, TimesOnThreads(options, [&] {
              for (const auto& list : ids) tokenizer->Decode(list);
            }));
 }
@@ -154,9 +163,9 @@ void RunHostileTextBench(const TokenizeBenchOptions& options) {
     double rates[2];
     for (int i = 0; i < 2; ++i) {
       const std::string text = hostile.make(i == 0 ? kSmall : kLarge);
-      const double seconds =
-          SecondsOnThreads(options, [&] { tokenizer->Encode(text, SpecialTokens::kNone); });
-      rates[i] = static_cast<double>(text.size()) * options.num_threads / seconds * 1e-6;
+      const Times times =
+          TimesOnThreads(options, [&] { tokenizer->Encode(text, SpecialTokens::kNone); });
+      rates[i] = static_cast<double>(text.size()) * options.num_threads / times.cpu * 1e-6;
     }
     std::printf("%-26s %14.2f %14.2f\n", hostile.name, rates[0], rates[1]);
     std::fflush(stdout);
