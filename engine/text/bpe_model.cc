@@ -22,6 +22,10 @@ size_t HashPair(uint64_t pair) {
   return static_cast<size_t>(pair ^ pair >> 32);
 }
 
+// Other bits of the hash than those that choose a slot.
+constexpr size_t kNumFilterBits = size_t{1} << 21;
+size_t FilterBit(size_t hash) { return hash >> 43; }
+
 std::string ByteFallbackToken(uint8_t byte) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
@@ -75,6 +79,7 @@ void BpeModel::AddMerges(const BpeVocabulary& vocabulary) {
     throw FormatError("there are more merges than a 32-bit rank counts");
   }
   merges_.resize(std::bit_ceil(vocabulary.merges.size() * 2 + 2));
+  may_merge_.resize(kNumFilterBits / 64);
   for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
     const auto& [left, right] = vocabulary.merges[rank];
     const auto left_id = Find(left);
@@ -90,6 +95,8 @@ void BpeModel::AddMerges(const BpeVocabulary& vocabulary) {
     }
     const uint64_t pair = PairKey(*left_id, *right_id);
     SlotOf(pair) = {pair, static_cast<uint32_t>(rank)};
+    const size_t bit = FilterBit(HashPair(pair));
+    may_merge_[bit / 64] |= uint64_t{1} << bit % 64;
     merged_ids_.push_back(*merged);
   }
 }
@@ -103,8 +110,11 @@ BpeModel::Merge& BpeModel::SlotOf(uint64_t pair) {
 
 const BpeModel::Merge* BpeModel::FindMerge(TokenId left, TokenId right) const {
   const uint64_t pair = PairKey(left, right);
+  const size_t hash = HashPair(pair);
+  const size_t bit = FilterBit(hash);
+  if ((may_merge_[bit / 64] >> bit % 64 & 1) == 0) return nullptr;
   const size_t mask = merges_.size() - 1;
-  for (size_t slot = HashPair(pair) & mask;; slot = (slot + 1) & mask) {
+  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     if (merges_[slot].pair == pair) return &merges_[slot];
     if (merges_[slot].pair == kNoPair) return nullptr;
   }

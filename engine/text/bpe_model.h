@@ -81,7 +81,10 @@ class BpeModel {
   void MergeSymbols(Scratch* scratch) const;
 
   std::unordered_map<std::string, TokenId, Hash, std::equal_to<>> ids_;
-  std::vector<Merge> merges_;          // open addressing, a power of two, at most half full
+  std::vector<Merge> merges_;  // open addressing, a power of two, at most half full
+  // A bit for each pair's hash, small enough for the nearest caches: most pairs of a text have no
+  // merge, and end here.
+  std::vector<uint64_t> may_merge_;
   std::vector<TokenId> merged_ids_;    // by rank
   std::array<TokenId, 256> byte_ids_;  // of single bytes; -1: not in the vocabulary
   bool byte_level_;
