@@ -3,6 +3,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "engine/text/json_access.h"
 #include "engine/text/piece_table.h"
 #include "kernels/core/error.h"
 

@@ -1,7 +1,6 @@
 #pragma once
-// What both kinds of BPE files have: a vocabulary, merges, and a configuration around them.
-// Included by the .cc files that read tokenizer files and by nothing else. Pure functions; any
-// thread.
+// What both kinds of BPE files have: a vocabulary, merges, and a configuration around them. Pure
+// functions; any thread.
 
 #include <filesystem>
 #include <memory>
@@ -11,10 +10,11 @@
 #include <vector>
 
 #include "engine/text/bpe_tokenizer.h"
-#include "engine/text/json_access.h"
 #include "engine/text/tokenizer_config.h"
 
 namespace tandem {
+
+class JsonNode;  // json_access.h
 
 // An object of tokens and ids.
 std::vector<std::pair<std::string, TokenId>> ReadVocabulary(const JsonNode& vocab);

@@ -1,6 +1,7 @@
 #include "engine/text/tokenizer_json.h"
 
 #include "engine/text/bpe_vocabulary_reader.h"
+#include "engine/text/json_access.h"
 #include "engine/text/piece_table.h"
 #include "engine/text/tokenizer_steps.h"
 #include "kernels/core/error.h"

@@ -1,5 +1,6 @@
 #include "engine/text/tokenizer_steps.h"
 
+#include "engine/text/json_access.h"
 #include "engine/text/piece_table.h"
 #include "engine/text/unicode.h"
 #include "kernels/core/error.h"

@@ -1,16 +1,17 @@
 #pragma once
 // Reads the steps around the model in a tokenizer.json: normalizer, pre_tokenizer, decoder,
-// post_processor. A step that we do not have is a FormatError that names it and its place. Included
-// by the .cc files that read tokenizer files and by nothing else. Pure functions; any thread.
+// post_processor. A step that we do not have is a FormatError that names it and its place. Pure
+// functions; any thread.
 
 #include <vector>
 
 #include "engine/text/bpe_tokenizer.h"
-#include "engine/text/json_access.h"
 #include "engine/text/normalizer.h"
 #include "engine/text/pre_tokenizer.h"
 
 namespace tandem {
+
+class JsonNode;  // json_access.h
 
 std::vector<Normalizer::Step> ReadNormalizer(const JsonNode& node);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/text/bpe_vocabulary_reader.h"
+#include "engine/text/json_access.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
