@@ -9,7 +9,6 @@
 #include <variant>
 #include <vector>
 
-#include "engine/text/known_pattern.h"
 #include "engine/text/regex.h"
 
 namespace tandem {

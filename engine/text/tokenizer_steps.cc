@@ -1,6 +1,7 @@
 #include "engine/text/tokenizer_steps.h"
 
 #include "engine/text/json_access.h"
+#include "engine/text/known_pattern.h"
 #include "engine/text/piece_table.h"
 #include "engine/text/unicode.h"
 #include "kernels/core/error.h"
@@ -127,7 +128,9 @@ bool AddPatternStep(const JsonNode& node, std::vector<PreTokenizer::Step>* steps
     add(ReadPattern(node.Get("pattern")), ReadBehavior(node.Get("behavior")),
         node.BoolOr("invert", false));
   } else if (type == "CharDelimiterSplit") {
-    add(Regex::Literal(node.Get("delimiter").String()), SplitBehavior::kRemoved);
+    const std::string delimiter = node.Get("delimiter").String();
+    if (delimiter.empty()) node.Fail("the delimiter is empty");
+    add(Regex::Literal(delimiter), SplitBehavior::kRemoved);
   } else if (type == "Digits") {
     const bool individual = node.BoolOr("individual_digits", false);
     add(Regex("\\p{N}"), individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);

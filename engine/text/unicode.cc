@@ -281,7 +281,7 @@ std::string Normalize(std::string_view text, NormalForm form) {
   if (form == NormalForm::kNfc ? IsPlainText(text) : AsciiPrefix(text) == text.size()) {
     return std::string(text);
   }
-  // A character that the forms do not know begins anew, as does one without marks before it.
+  // Characters that the forms do not know stay, and nothing is ordered or composed across them.
   std::string out;
   out.reserve(text.size());
   size_t done = 0;

@@ -4,10 +4,10 @@
 
 #include "engine/text/bpe_vocabulary_reader.h"
 #include "engine/text/json_access.h"
+#include "engine/text/known_pattern.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
-
 namespace {
 
 // Whose words and normaliser a class has.

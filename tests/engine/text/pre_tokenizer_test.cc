@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/text/added_tokens.h"
+#include "engine/text/known_pattern.h"
 #include "engine/text/normalizer.h"
 #include "engine/text/regex.h"
 #include "kernels/core/error.h"
@@ -113,7 +114,8 @@ TEST(Regex, GetsThroughLongRuns) {
       std::string text;
       while (text.size() < size) text += unit;
       std::vector<Regex::Match> matches;
-      Regex(pattern).FindAll(text + "x", &matches);
+      // In a group the engine matches it: known_pattern.h knows the pattern alone.
+      Regex("(?:" + std::string(pattern) + ")").FindAll(text + "x", &matches);
       ASSERT_FALSE(matches.empty());
       EXPECT_EQ(matches.back().end, text.size() + 1);
     }
