@@ -7,17 +7,6 @@
 namespace tandem {
 namespace {
 
-size_t BeginOfLastCharacter(std::string_view text) {
-  size_t begin = text.size() - 1;
-  while (begin > 0 && (static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;
-  return begin;
-}
-
-char32_t LastCharacter(std::string_view text) {
-  size_t position = BeginOfLastCharacter(text);
-  return NextCharacter(text, &position);
-}
-
 char32_t FirstCharacter(std::string_view text) {
   size_t position = 0;
   return NextCharacter(text, &position);
@@ -26,24 +15,6 @@ char32_t FirstCharacter(std::string_view text) {
 bool StandsAlone(std::string_view before, std::string_view behind) {
   return (before.empty() || !IsWordCharacter(LastCharacter(before))) &&
          (behind.empty() || !IsWordCharacter(FirstCharacter(behind)));
-}
-
-size_t TrailingWhitespace(std::string_view text) {
-  size_t size = text.size();
-  while (size > 0 && IsWhitespace(LastCharacter(text.substr(0, size)))) {
-    size = BeginOfLastCharacter(text.substr(0, size));
-  }
-  return text.size() - size;
-}
-
-size_t LeadingWhitespace(std::string_view text) {
-  size_t position = 0;
-  while (position < text.size()) {
-    size_t next = position;
-    if (!IsWhitespace(NextCharacter(text, &next))) break;
-    position = next;
-  }
-  return position;
 }
 
 }  // namespace

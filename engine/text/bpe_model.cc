@@ -22,6 +22,10 @@ size_t HashPair(uint64_t pair) {
   return static_cast<size_t>(pair ^ pair >> 32);
 }
 
+// Other bits of the hash than those that choose a slot.
+constexpr size_t kNumFilterBits = size_t{1} << 21;
+size_t FilterBit(size_t hash) { return hash >> 43; }
+
 std::string ByteFallbackToken(uint8_t byte) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
@@ -75,6 +79,7 @@ void BpeModel::AddMerges(const BpeVocabulary& vocabulary) {
     throw FormatError("there are more merges than a 32-bit rank counts");
   }
   merges_.resize(std::bit_ceil(vocabulary.merges.size() * 2 + 2));
+  may_merge_.resize(kNumFilterBits / 64);
   for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
     const auto& [left, right] = vocabulary.merges[rank];
     const auto left_id = Find(left);
@@ -89,7 +94,10 @@ void BpeModel::AddMerges(const BpeVocabulary& vocabulary) {
                         "', which is not in the vocabulary");
     }
     const uint64_t pair = PairKey(*left_id, *right_id);
-    SlotOf(pair) = {pair, static_cast<uint32_t>(rank), *merged};
+    SlotOf(pair) = {pair, static_cast<uint32_t>(rank)};
+    const size_t bit = FilterBit(HashPair(pair));
+    may_merge_[bit / 64] |= uint64_t{1} << bit % 64;
+    merged_ids_.push_back(*merged);
   }
 }
 
@@ -102,8 +110,11 @@ BpeModel::Merge& BpeModel::SlotOf(uint64_t pair) {
 
 const BpeModel::Merge* BpeModel::FindMerge(TokenId left, TokenId right) const {
   const uint64_t pair = PairKey(left, right);
+  const size_t hash = HashPair(pair);
+  const size_t bit = FilterBit(hash);
+  if ((may_merge_[bit / 64] >> bit % 64 & 1) == 0) return nullptr;
   const size_t mask = merges_.size() - 1;
-  for (size_t slot = HashPair(pair) & mask;; slot = (slot + 1) & mask) {
+  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     if (merges_[slot].pair == pair) return &merges_[slot];
     if (merges_[slot].pair == kNoPair) return nullptr;
   }
@@ -167,7 +178,8 @@ void BpeModel::PushCandidate(int32_t position, Scratch* scratch) const {
   const TokenId right = scratch->symbols_[static_cast<size_t>(symbol.next)].id;
   const Merge* merge = FindMerge(symbol.id, right);
   if (merge == nullptr) return;
-  scratch->heap_.push_back({merge->rank, position, merge->merged});
+  scratch->heap_.push_back(
+      {uint64_t{merge->rank} << 32 | static_cast<uint32_t>(position), symbol.id, right});
 }
 
 void BpeModel::MergeSymbols(Scratch* scratch) const {
@@ -186,19 +198,18 @@ void BpeModel::MergeSymbols(Scratch* scratch) const {
     std::pop_heap(heap.begin(), heap.end());
     const Scratch::Candidate candidate = heap.back();
     heap.pop_back();
-    auto& left = symbols[static_cast<size_t>(candidate.position)];
-    if (left.id < 0 || left.next < 0) continue;
-    auto& right = symbols[static_cast<size_t>(left.next)];
+    auto& left = symbols[static_cast<size_t>(candidate.position())];
     // The pair may have changed since it was pushed.
-    const Merge* merge = FindMerge(left.id, right.id);
-    if (merge == nullptr || merge->merged != candidate.merged) continue;
+    if (left.id != candidate.left || left.next < 0) continue;
+    auto& right = symbols[static_cast<size_t>(left.next)];
+    if (right.id != candidate.right) continue;
 
-    left.id = candidate.merged;
+    left.id = merged_ids_[candidate.rank()];
     left.next = right.next;
     right.id = -1;
-    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = candidate.position;
+    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = candidate.position();
     if (left.previous >= 0) push(left.previous);
-    push(candidate.position);
+    push(candidate.position());
   }
 }
 

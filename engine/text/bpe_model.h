@@ -40,13 +40,13 @@ class BpeModel {
       int32_t next;
     };
     struct Candidate {
-      uint32_t rank;
-      int32_t position;
-      TokenId merged;
+      uint64_t order;  // rank, then position
+      TokenId left;    // what stood there when it was pushed
+      TokenId right;
       // std heaps keep the largest on top: the lowest rank, then the leftmost.
-      bool operator<(const Candidate& other) const {
-        return rank != other.rank ? rank > other.rank : position > other.position;
-      }
+      bool operator<(const Candidate& other) const { return order > other.order; }
+      int32_t position() const { return static_cast<int32_t>(order); }
+      uint32_t rank() const { return static_cast<uint32_t>(order >> 32); }
     };
     std::vector<Symbol> symbols_;
     std::vector<Candidate> heap_;
@@ -67,7 +67,6 @@ class BpeModel {
   struct Merge {
     uint64_t pair = kNoPair;  // left id, right id
     uint32_t rank = 0;
-    TokenId merged = -1;
   };
   static constexpr uint64_t kNoPair = ~uint64_t{0};
 
@@ -82,7 +81,11 @@ class BpeModel {
   void MergeSymbols(Scratch* scratch) const;
 
   std::unordered_map<std::string, TokenId, Hash, std::equal_to<>> ids_;
-  std::vector<Merge> merges_;          // open addressing, a power of two, at most half full
+  std::vector<Merge> merges_;  // open addressing, a power of two, at most half full
+  // A bit for each pair's hash, small enough for the nearest caches: most pairs of a text have no
+  // merge, and end here.
+  std::vector<uint64_t> may_merge_;
+  std::vector<TokenId> merged_ids_;    // by rank
   std::array<TokenId, 256> byte_ids_;  // of single bytes; -1: not in the vocabulary
   bool byte_level_;
   bool ignore_merges_;

@@ -1,5 +1,6 @@
 #include "engine/text/bpe_tokenizer.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/text/byte_alphabet.h"
@@ -106,7 +107,8 @@ struct BpeTokenizer::Buffers {
 
 BpeTokenizer::BpeTokenizer(BpeTokenizerParts parts)
     : model_(parts.vocabulary),
-      drops_leading_space_(!parts.vocabulary.byte_level && parts.decoding.drops_leading_space),
+      leading_spaces_(parts.vocabulary.byte_level ? PieceDecoding::LeadingSpaces::kKeep
+                                                  : parts.decoding.leading_spaces),
       prefix_(std::move(parts.prefix)),
       suffix_(std::move(parts.suffix)),
       bos_id_(parts.bos_id),
@@ -145,6 +147,20 @@ void BpeTokenizer::BuildMatchers(const std::vector<AddedToken>& tokens) {
 bool BpeTokenizer::IsSpecial(TokenId id) const {
   return id >= 0 && static_cast<size_t>(id) < is_special_.size() &&
          is_special_[static_cast<size_t>(id)];
+}
+
+size_t BpeTokenizer::DummyPrefixBytes(TokenId id) const {
+  const std::string_view bytes = TokenBytes(id);
+  const size_t num_spaces = std::min(bytes.find_first_not_of(' '), bytes.size());
+  switch (leading_spaces_) {
+    case PieceDecoding::LeadingSpaces::kKeep:
+      return 0;
+    case PieceDecoding::LeadingSpaces::kDropOne:
+      return std::min<size_t>(num_spaces, 1);
+    case PieceDecoding::LeadingSpaces::kDropAll:
+      return num_spaces;
+  }
+  return 0;
 }
 
 std::optional<TokenId> BpeTokenizer::FindToken(std::string_view text) const {

@@ -25,7 +25,8 @@ namespace tandem {
 struct PieceDecoding {
   std::vector<std::pair<std::string, std::string>> replacements;  // in order, inside of each piece
   bool byte_fallback = false;                                     // "<0x0A>" is a byte
-  bool drops_leading_space = false;
+  enum class LeadingSpaces : uint8_t { kKeep, kDropOne, kDropAll };
+  LeadingSpaces leading_spaces = LeadingSpaces::kKeep;  // of the first token of the whole text
 };
 
 struct BpeTokenizerParts {
@@ -48,7 +49,10 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<TokenId> Encode(std::string_view text, SpecialTokens special) const override;
   std::string_view TokenBytes(TokenId id) const override { return pieces_.Get(id); }
   bool IsSpecial(TokenId id) const override;
-  bool DropsLeadingSpace() const override { return drops_leading_space_; }
+  bool DropsLeadingSpace() const override {
+    return leading_spaces_ != PieceDecoding::LeadingSpaces::kKeep;
+  }
+  size_t DummyPrefixBytes(TokenId id) const override;
   int64_t vocab_size() const override { return pieces_.size(); }
   std::optional<TokenId> bos_id() const override { return bos_id_; }
   std::optional<TokenId> eos_id() const override { return eos_id_; }
@@ -70,7 +74,7 @@ class BpeTokenizer final : public Tokenizer {
   PieceTable pieces_;
   std::vector<bool> is_special_;  // by id; shorter than the vocabulary
   std::unordered_map<std::string, TokenId> added_by_content_;
-  bool drops_leading_space_;
+  PieceDecoding::LeadingSpaces leading_spaces_;
   std::vector<TokenId> prefix_;
   std::vector<TokenId> suffix_;
   std::optional<TokenId> bos_id_;

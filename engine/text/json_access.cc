@@ -1,5 +1,6 @@
 #include "engine/text/json_access.h"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -10,6 +11,28 @@ namespace {
 
 constexpr uintmax_t kMaxFileBytes = uintmax_t{1} << 28;  // 20 times the largest in use
 constexpr int kMaxDepth = 64;
+
+// How deep the brackets outside of strings are nested. Not by the parser's callback: with one, the
+// parser looks through all of an object after each of its members.
+int DepthOf(std::string_view json) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string) {
+      i += c == '\\';  // whatever is escaped
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
 
 }  // namespace
 
@@ -34,15 +57,12 @@ std::string ReadTokenizerFile(const std::filesystem::path& path) {
 
 nlohmann::json ReadTokenizerJson(const std::filesystem::path& path) {
   const std::string bytes = ReadTokenizerFile(path);
-  auto check_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kMaxDepth) {
-      throw FormatError(path.string() + ": is nested more than " + std::to_string(kMaxDepth) +
-                        " levels deep");
-    }
-    return true;
-  };
+  if (DepthOf(bytes) > kMaxDepth) {
+    throw FormatError(path.string() + ": is nested more than " + std::to_string(kMaxDepth) +
+                      " levels deep");
+  }
   try {
-    return nlohmann::json::parse(bytes, check_depth);
+    return nlohmann::json::parse(bytes);
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(path.string() + ": " + error.what());
   }

@@ -37,6 +37,23 @@ struct ApplyStep {
     out.append(text.substr(done));
     return out;
   }
+
+  std::string operator()(const LowercaseStep&) const { return ToLowercase(text); }
+
+  std::string operator()(const StripStep& step) const {
+    const size_t left = step.left ? LeadingWhitespace(text) : 0;
+    const std::string_view rest = text.substr(left);
+    return std::string(rest.substr(0, rest.size() - (step.right ? TrailingWhitespace(rest) : 0)));
+  }
+
+  std::string operator()(const StripMarksStep&) const {
+    std::string out;
+    for (size_t position = 0; position < text.size();) {
+      const size_t begin = position;
+      if (!IsMark(NextCharacter(text, &position))) out += text.substr(begin, position - begin);
+    }
+    return out;
+  }
 };
 
 }  // namespace

@@ -21,9 +21,19 @@ struct ReplaceStep {
   std::string replacement;
 };
 
+struct LowercaseStep {};  // character by character: without final sigma
+
+struct StripStep {
+  bool left;
+  bool right;
+};
+
+struct StripMarksStep {};  // after NFD: without accents
+
 class Normalizer {
  public:
-  using Step = std::variant<NormalForm, PrependStep, ReplaceStep>;
+  using Step =
+      std::variant<NormalForm, PrependStep, ReplaceStep, LowercaseStep, StripStep, StripMarksStep>;
 
   Normalizer() = default;
   explicit Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}

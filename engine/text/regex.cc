@@ -14,7 +14,9 @@ namespace {
 
 // White_Space, and Oniguruma's word characters; PCRE2's own classes differ in a few characters.
 constexpr std::string_view kSpaceSet = R"(\p{Z}\t-\r\x{85})";
-constexpr std::string_view kWordSet = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc})";
+constexpr std::string_view kWordSet =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}\x{24B6}-\x{24E9})"
+    R"(\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
 
 std::string DescribeError(int code) {
   PCRE2_UCHAR buffer[256];
@@ -185,7 +187,9 @@ struct Regex::Compiled {
   bool has_jit = false;
 };
 
-Regex::Regex(std::string_view pattern) : compiled_(std::make_unique<Compiled>(pattern)) {}
+Regex::Regex(std::string_view pattern)
+    : known_(FindKnownPattern(pattern)),
+      compiled_(known_ ? nullptr : std::make_unique<Compiled>(pattern)) {}
 Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
@@ -203,6 +207,14 @@ Regex Regex::Literal(std::string_view text) {
 
 void Regex::FindAll(std::string_view text, std::vector<Match>* matches) const {
   matches->clear();
+  if (known_) {
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = EndOfMatch(*known_, text, begin);
+      matches->push_back({begin, end});
+      begin = end;
+    }
+    return;
+  }
   const std::unique_ptr<pcre2_match_data, FreeMatchData> data(pcre2_match_data_create(1, nullptr));
   CHECK(data != nullptr);
   const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());

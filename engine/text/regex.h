@@ -1,12 +1,16 @@
 #pragma once
 // A Unicode regular expression over valid UTF-8, compiled once. Patterns come from tokenizer.json,
 // whose reference engine is Oniguruma with Ruby syntax: what PCRE2 would read in another way is
-// translated, or refused. Immutable; any thread may search.
+// translated, or refused. Known patterns need no engine (known_pattern.h). Immutable; any thread
+// may search.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "engine/text/known_pattern.h"
 
 namespace tandem {
 
@@ -31,7 +35,8 @@ class Regex {
 
  private:
   struct Compiled;
-  std::unique_ptr<const Compiled> compiled_;
+  std::optional<KnownPattern> known_;
+  std::unique_ptr<const Compiled> compiled_;  // null where known_
 };
 
 }  // namespace tandem

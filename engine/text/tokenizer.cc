@@ -3,6 +3,7 @@
 #include "engine/text/detokenizer.h"
 #include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/tokenizer_json.h"
+#include "engine/text/vocabulary_and_merges.h"
 #include "kernels/core/error.h"
 
 namespace tandem {

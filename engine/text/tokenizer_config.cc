@@ -1,7 +1,7 @@
 #include "engine/text/tokenizer_config.h"
 
-#include <algorithm>
 #include <charconv>
+#include <unordered_set>
 
 #include "engine/text/json_access.h"
 #include "engine/text/piece_table.h"
@@ -25,6 +25,14 @@ std::optional<bool> FindBool(const JsonNode& root, const std::string& key) {
   const auto node = root.Find(key);
   if (!node) return std::nullopt;
   return node->Bool();
+}
+
+TokenId CheckedId(const JsonNode& node, int64_t id) {
+  if (id < 0 || id >= kMaxVocabSize) {
+    node.Fail("id " + std::to_string(id) + " is not from 0 to " +
+              std::to_string(kMaxVocabSize - 1));
+  }
+  return static_cast<TokenId>(id);
 }
 
 std::vector<AddedToken> ReadAddedTokens(const JsonNode& decoder) {
@@ -62,13 +70,13 @@ std::vector<std::string> ReadSpecialTokens(const JsonNode& root) {
   return names;
 }
 
-}  // namespace
+bool Exists(const std::filesystem::path& path) {
+  std::error_code error;  // what cannot be looked at is not there
+  return std::filesystem::exists(path, error);
+}
 
-TokenizerConfig LoadTokenizerConfig(const std::filesystem::path& directory) {
+TokenizerConfig ReadConfigFile(const std::filesystem::path& path) {
   TokenizerConfig config;
-  const std::filesystem::path path = directory / "tokenizer_config.json";
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return config;
   const nlohmann::json document = ReadTokenizerJson(path);
   const JsonNode root(document, path.string());
   if (const auto name = root.Find("tokenizer_class")) config.tokenizer_class = name->String();
@@ -85,12 +93,56 @@ TokenizerConfig LoadTokenizerConfig(const std::filesystem::path& directory) {
   return config;
 }
 
+void ReadSpecialTokensMap(const std::filesystem::path& path, TokenizerConfig* config) {
+  const nlohmann::json document = ReadTokenizerJson(path);
+  const JsonNode root(document, path.string());
+  if (!config->bos_token) config->bos_token = FindTokenContent(root, "bos_token");
+  if (!config->eos_token) config->eos_token = FindTokenContent(root, "eos_token");
+  for (std::string& name : ReadSpecialTokens(root))
+    config->special_tokens.push_back(std::move(name));
+}
+
+// {"<tool>": 32000, ...}; special are those that the other files name.
+void ReadAddedTokensFile(const std::filesystem::path& path, TokenizerConfig* config) {
+  const nlohmann::json document = ReadTokenizerJson(path);
+  const JsonNode root(document, path.string());
+  if (!document.is_object()) root.Fail("is not an object of tokens and ids");
+  const std::unordered_set<std::string> special(config->special_tokens.begin(),
+                                                config->special_tokens.end());
+  std::vector<AddedToken> tokens;
+  for (const auto& [content, value] : document.items()) {
+    const JsonNode node(value, path.string() + ": " + content);
+    const bool is_special = special.contains(content);
+    tokens.push_back({.id = CheckedId(node, node.Integer()),
+                      .content = content,
+                      .special = is_special,
+                      .normalized = !is_special});
+  }
+  TokenizerConfig file;
+  file.added_tokens = std::move(tokens);
+  AddConfiguredTokens(file, &config->added_tokens);
+}
+
+}  // namespace
+
+TokenizerConfig LoadTokenizerConfig(const std::filesystem::path& directory) {
+  TokenizerConfig config;
+  const auto config_path = directory / "tokenizer_config.json";
+  const auto specials_path = directory / "special_tokens_map.json";
+  const auto added_path = directory / "added_tokens.json";
+  if (Exists(config_path)) config = ReadConfigFile(config_path);
+  if (Exists(specials_path)) ReadSpecialTokensMap(specials_path, &config);
+  if (Exists(added_path) && !Exists(directory / "tokenizer.json")) {
+    ReadAddedTokensFile(added_path, &config);
+  }
+  return config;
+}
+
 void AddConfiguredTokens(const TokenizerConfig& config, std::vector<AddedToken>* tokens) {
+  std::unordered_set<std::string> contents;
+  for (const AddedToken& token : *tokens) contents.insert(token.content);
   for (const AddedToken& token : config.added_tokens) {
-    const bool is_there = std::any_of(tokens->begin(), tokens->end(), [&](const AddedToken& other) {
-      return other.content == token.content;
-    });
-    if (!is_there) tokens->push_back(token);
+    if (contents.insert(token.content).second) tokens->push_back(token);
   }
 }
 

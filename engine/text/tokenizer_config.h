@@ -1,5 +1,6 @@
 #pragma once
-// What tokenizer_config.json says about a tokenizer whose vocabulary stands in another file.
+// What stands beside a vocabulary: tokenizer_config.json, and where that leaves it open,
+// special_tokens_map.json and added_tokens.json.
 
 #include <filesystem>
 #include <optional>
@@ -22,8 +23,8 @@ struct TokenizerConfig {
   std::vector<std::string> special_tokens;  // names of bos, eos, unk, pad and additional ones
 };
 
-// Everything has its default when the directory has no tokenizer_config.json; FormatError when the
-// file is broken.
+// Everything has its default when the directory has none of the files; FormatError when one is
+// broken. A tokenizer.json says itself which tokens are added, and added_tokens.json is not read.
 TokenizerConfig LoadTokenizerConfig(const std::filesystem::path& directory);
 
 // Adds the tokens of the configuration to `tokens`, unless a token of that content is there.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/text/unicode_ranges.h"
 #include "kernels/core/check.h"
 
 namespace tandem {
@@ -41,6 +42,12 @@ size_t AsciiPrefix(std::string_view bytes) {
   return i;
 }
 
+size_t BeginOfLastCharacter(std::string_view text) {
+  size_t begin = text.size() - 1;
+  while (begin > 0 && (static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;
+  return begin;
+}
+
 // Canonical order: marks sort by their class inside a run of marks. utf8proc's own pass over a run
 // is quadratic, which a hostile text could use.
 void OrderMarks(std::vector<utf8proc_int32_t>* characters) {
@@ -59,6 +66,31 @@ void OrderMarks(std::vector<utf8proc_int32_t>* characters) {
   }
 }
 
+bool IsLaterThanNormalForms(char32_t c) {
+  const auto& ranges = kLaterThanNormalFormsRanges;
+  if (c < ranges.front().first) return false;
+  const auto it = std::lower_bound(ranges.begin(), ranges.end(), c,
+                                   [](const CharacterRange& r, char32_t x) { return r.last < x; });
+  return it != ranges.end() && c >= it->first;
+}
+
+// Characters that NFC leaves alone, next to whatever they stand: most of English, Chinese, Japanese
+// and Korean. There are more.
+bool IsPlain(char32_t c) {
+  return c < 0x300 || (c >= 0x2002 && c <= 0x20CF) || (c >= 0x3001 && c <= 0x3029) ||
+         (c >= 0x3041 && c <= 0x3096) || (c >= 0x30A0 && c <= 0x9FFF) ||
+         (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xFF00 && c <= 0xFFFD) ||
+         (c >= 0x1F300 && c <= 0x1FAFF);
+}
+
+bool IsPlainText(std::string_view text) {
+  for (size_t position = 0; position < text.size();) {
+    position += AsciiPrefix(text.substr(position));
+    if (position < text.size() && !IsPlain(NextCharacter(text, &position))) return false;
+  }
+  return true;
+}
+
 std::vector<utf8proc_int32_t> Decompose(std::string_view text, utf8proc_option_t options) {
   std::vector<utf8proc_int32_t> characters;
   characters.reserve(text.size() + 16);
@@ -72,6 +104,25 @@ std::vector<utf8proc_int32_t> Decompose(std::string_view text, utf8proc_option_t
     characters.insert(characters.end(), buffer, buffer + count);
   }
   return characters;
+}
+
+void AppendNormalized(std::string_view text, NormalForm form, std::string* out) {
+  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
+  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+  const auto options = static_cast<utf8proc_option_t>(
+      UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+      (compatible ? UTF8PROC_COMPAT : 0));
+
+  std::vector<utf8proc_int32_t> characters = Decompose(text, options);
+  OrderMarks(&characters);
+  auto count = static_cast<utf8proc_ssize_t>(characters.size());
+  if (compose) {
+    count = utf8proc_normalize_utf32(characters.data(), count, options);
+    CHECK(count >= 0, count);
+  }
+  for (utf8proc_ssize_t i = 0; i < count; ++i) {
+    AppendUtf8(static_cast<char32_t>(characters[static_cast<size_t>(i)]), out);
+  }
 }
 
 }  // namespace
@@ -158,7 +209,56 @@ bool IsWhitespace(char32_t c) {
          c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+char32_t LastCharacter(std::string_view text) {
+  size_t position = BeginOfLastCharacter(text);
+  return NextCharacter(text, &position);
+}
+
+size_t TrailingWhitespace(std::string_view text) {
+  size_t size = text.size();
+  while (size > 0 && IsWhitespace(LastCharacter(text.substr(0, size)))) {
+    size = BeginOfLastCharacter(text.substr(0, size));
+  }
+  return text.size() - size;
+}
+
+size_t LeadingWhitespace(std::string_view text) {
+  size_t position = 0;
+  while (position < text.size()) {
+    size_t next = position;
+    if (!IsWhitespace(NextCharacter(text, &next))) break;
+    position = next;
+  }
+  return position;
+}
+
+bool IsMark(char32_t c) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
+         category == UTF8PROC_CATEGORY_ME;
+}
+
+std::string ToLowercase(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t position = 0; position < text.size();) {
+    const char32_t c = NextCharacter(text, &position);
+    if (c == 0x130) {
+      out += "i\u0307";  // the only one that becomes two characters
+    } else {
+      AppendUtf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), &out);
+    }
+  }
+  return out;
+}
+
 bool IsWordCharacter(char32_t c) {
+  // Joiners, and letters in circles and squares, which count as alphabetic.
+  if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) ||
+      (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+      (c >= 0x1F170 && c <= 0x1F189)) {
+    return true;
+  }
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -178,25 +278,21 @@ bool IsWordCharacter(char32_t c) {
 }
 
 std::string Normalize(std::string_view text, NormalForm form) {
-  if (AsciiPrefix(text) == text.size()) return std::string(text);
-  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
-  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
-  const auto options = static_cast<utf8proc_option_t>(
-      UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
-      (compatible ? UTF8PROC_COMPAT : 0));
-
-  std::vector<utf8proc_int32_t> characters = Decompose(text, options);
-  OrderMarks(&characters);
-  auto count = static_cast<utf8proc_ssize_t>(characters.size());
-  if (compose) {
-    count = utf8proc_normalize_utf32(characters.data(), count, options);
-    CHECK(count >= 0, count);
+  if (form == NormalForm::kNfc ? IsPlainText(text) : AsciiPrefix(text) == text.size()) {
+    return std::string(text);
   }
+  // Characters that the forms do not know stay, and nothing is ordered or composed across them.
   std::string out;
   out.reserve(text.size());
-  for (utf8proc_ssize_t i = 0; i < count; ++i) {
-    AppendUtf8(static_cast<char32_t>(characters[static_cast<size_t>(i)]), &out);
+  size_t done = 0;
+  for (size_t position = 0; position < text.size();) {
+    const size_t begin = position;
+    if (!IsLaterThanNormalForms(NextCharacter(text, &position))) continue;
+    AppendNormalized(text.substr(done, begin - done), form, &out);
+    out.append(text.substr(begin, position - begin));
+    done = position;
   }
+  AppendNormalized(text.substr(done), form, &out);
   return out;
 }
 

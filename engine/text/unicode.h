@@ -38,11 +38,20 @@ void AppendUtf8(char32_t character, std::string* out);
 
 // The property White_Space.
 bool IsWhitespace(char32_t character);
-// What \w means for the reference tokenizers: letters, marks, decimal digits, connectors.
+// What \w means for the added tokens of the reference tokenizers: letters, marks, decimal digits,
+// connectors, joiners.
 bool IsWordCharacter(char32_t character);
+bool IsMark(char32_t character);
+
+// Of valid UTF-8.
+char32_t LastCharacter(std::string_view text);    // text is not empty
+size_t LeadingWhitespace(std::string_view text);  // in bytes
+size_t TrailingWhitespace(std::string_view text);
+std::string ToLowercase(std::string_view text);  // character by character, without context
 
 enum class NormalForm : uint8_t { kNfc, kNfd, kNfkc, kNfkd };
-// The text is valid UTF-8. Time is n log n whatever the text.
+// The text is valid UTF-8. Time is n log n whatever the text. As the reference tokenizers', the
+// forms are those of Unicode 9: later characters stay as they are.
 std::string Normalize(std::string_view text, NormalForm form);
 
 }  // namespace tandem

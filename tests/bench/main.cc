@@ -1,105 +1,169 @@
-// tandem-bench: what the engine's speed is made of. `tandem-bench model` prints the tables that the
-// README quotes; `tandem-bench ops` each op by itself;
-// `tandem-bench connections` what idle clients cost; `tandem-bench http` what the way through HTTP
-// takes from the engine's speed.
+// tandem-bench: what the speed and the memory are made of. `tandem-bench model` prints the tables
+// that the README quotes; the other commands look at one part each.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "tests/bench/connections_bench.h"
 #include "tests/bench/http_bench.h"
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
+#include "tests/bench/tokenize_bench.h"
 
+namespace tandem {
 namespace {
 
-tandem::DType ParseDType(const std::string& name) {
-  if (name == "f32") return tandem::DType::kF32;
-  if (name == "bf16") return tandem::DType::kBf16;
-  if (name == "f16") return tandem::DType::kF16;
-  if (name == "int8") return tandem::DType::kI8;
-  throw tandem::ConfigError("unknown dtype '" + name + "'; known: f32, bf16, f16, int8");
+DType ParseDType(const std::string& name) {
+  if (name == "f32") return DType::kF32;
+  if (name == "bf16") return DType::kBf16;
+  if (name == "f16") return DType::kF16;
+  if (name == "int8") return DType::kI8;
+  throw ConfigError("unknown dtype '" + name + "'; known: f32, bf16, f16, int8");
 }
 
-tandem::InstructionSet ParseIsa(const std::string& name) {
-  const auto parsed = tandem::ParseInstructionSet(name);
-  if (!parsed) throw tandem::ConfigError("unknown instruction set '" + name + "'");
-  if (*parsed > tandem::BestInstructionSet()) {
-    throw tandem::ConfigError("this machine has no " + name + "; its best is " +
-                              std::string(Name(tandem::BestInstructionSet())));
+InstructionSet ParseIsa(const std::string& name) {
+  const auto parsed = ParseInstructionSet(name);
+  if (!parsed) throw ConfigError("unknown instruction set '" + name + "'");
+  if (*parsed > BestInstructionSet()) {
+    throw ConfigError("this machine has no " + name + "; its best is " +
+                      std::string(Name(BestInstructionSet())));
   }
   return *parsed;
 }
 
-void AddIsaOption(CLI::App& command, std::string& isa) {
-  command.add_option("--isa", isa, "portable, avx2, avx512, avx512_bf16 or amx");
+// A command, with options that live as long as it does.
+template <typename Options>
+struct Command {
+  CLI::App* app;
+  std::shared_ptr<Options> options = std::make_shared<Options>();
+
+  void OnRun(std::function<void(Options&)> run) {
+    app->callback([options = options, run = std::move(run)] { run(*options); });
+  }
+  void AddIsa(InstructionSet* isa) {
+    app->add_option_function<std::string>(
+        "--isa", [isa, keep = options](const std::string& name) { *isa = ParseIsa(name); },
+        "portable, avx2, avx512, avx512_bf16 or amx");
+  }
+  void AddDType(DType* dtype) {
+    app->add_option_function<std::string>(
+        "--dtype", [dtype, keep = options](const std::string& name) { *dtype = ParseDType(name); },
+        "bf16 (the default), f32, f16 or int8");
+  }
+};
+
+constexpr char kShapes[] = "stories260k, 26m, 104m or 145m-moe";
+
+void AddModel(CLI::App& app) {
+  Command<ModelBenchOptions> model{
+      app.add_subcommand("model", "prefill and batched decode of a whole model")};
+  ModelBenchOptions& options = *model.options;
+  model.app->add_option("--shape", options.shape, kShapes);
+  model.AddDType(&options.dtype);
+  model.app->add_option("--threads", options.num_threads, "threads, the caller included");
+  model.AddIsa(&options.isa);
+  model.app->add_option("--prefill", options.prefill_tokens,
+                        "tokens of the prefill row; 0: no such row");
+  model.app->add_option("--in", options.prompt_tokens, "prompt tokens of each stream");
+  model.app->add_option("--out", options.decode_tokens, "decoded tokens of each stream");
+  model.app->add_option("--streams", options.streams, "numbers of streams")->delimiter(',');
+  model.app->add_option("--repeats", options.repeats, "runs of each row");
+  model.OnRun([](ModelBenchOptions& given) { RunModelBench(given); });
+}
+
+struct OpsOptions : OpsBenchOptions {
+  bool order_price = false;
+};
+
+void AddOps(CLI::App& app) {
+  Command<OpsOptions> ops{
+      app.add_subcommand("ops", "each op, beside what the machine can do at most")};
+  OpsOptions& options = *ops.options;
+  ops.app->add_option("--filter", options.filter, "only rows whose op, shape and dtype contain it");
+  ops.app->add_option("--threads", options.num_threads, "threads, the caller included");
+  ops.AddIsa(&options.isa);
+  ops.app->add_option("--repeats", options.repeats, "runs of each row")->check(CLI::PositiveNumber);
+  ops.app->add_flag("--order-price", options.order_price,
+                    "what the fixed order of sums costs, instead");
+  ops.OnRun(
+      [](OpsOptions& given) { given.order_price ? RunOrderPrice(given) : RunOpsBench(given); });
+}
+
+void AddConnections(CLI::App& app) {
+  Command<ConnectionsBenchOptions> connections{
+      app.add_subcommand("connections", "memory of idle HTTP connections")};
+  ConnectionsBenchOptions& options = *connections.options;
+  connections.app->add_option("--count", options.num_connections, "how many")
+      ->check(CLI::PositiveNumber);
+  connections.app->add_flag("--tls", options.tls, "over TLS");
+  connections.app->add_flag("--silent", options.silent, "that never send a request");
+  connections.OnRun([](ConnectionsBenchOptions& given) { RunConnectionsBench(given); });
+}
+
+void AddHttp(CLI::App& app) {
+  Command<HttpBenchOptions> http{
+      app.add_subcommand("http", "streams through HTTP beside the same without it")};
+  HttpBenchOptions& options = *http.options;
+  http.app->add_option("--shape", options.shape, kShapes);
+  http.AddDType(&options.dtype);
+  http.app->add_option("--threads", options.num_threads, "threads of the engine");
+  http.app->add_option("--streams", options.num_streams, "clients at once")
+      ->check(CLI::PositiveNumber);
+  http.app->add_option("--in", options.prompt_tokens, "prompt tokens of each");
+  http.app->add_option("--out", options.output_tokens, "tokens drawn for each");
+  http.app->add_option("--repeats", options.repeats, "alternating pairs")
+      ->check(CLI::PositiveNumber);
+  http.OnRun([](HttpBenchOptions& given) { RunHttpBench(given); });
+}
+
+struct TextOptions : TokenizeBenchOptions {
+  bool hostile = false;
+  std::string out;
+};
+
+// With the options that timing and writing share.
+Command<TextOptions> AddTextCommand(CLI::App& app, const char* name, const char* help) {
+  Command<TextOptions> command{app.add_subcommand(name, help)};
+  command.app->add_option("--model", command.options->model, "directory of the tokenizer")
+      ->required();
+  command.app->add_option("--text", command.options->texts, "files; each is one text");
+  return command;
+}
+
+void AddTokenizers(CLI::App& app) {
+  Command<TextOptions> tokenize = AddTextCommand(app, "tokenize", "text to ids and back");
+  TextOptions& options = *tokenize.options;
+  tokenize.app->add_option("--threads", options.num_threads, "each takes every text")
+      ->check(CLI::PositiveNumber);
+  tokenize.app->add_option("--repeats", options.repeats, "runs of each row")
+      ->check(CLI::PositiveNumber);
+  tokenize.app->add_flag("--hostile", options.hostile, "texts that are made to be slow, instead");
+  tokenize.OnRun([](TextOptions& given) {
+    given.hostile ? RunHostileTextBench(given) : RunTokenizeBench(given);
+  });
+
+  Command<TextOptions> ids =
+      AddTextCommand(app, "token-ids", "writes the ids of texts, and their text again");
+  ids.app->add_option("--out", ids.options->out, "the folder to write to")->required();
+  ids.OnRun([](TextOptions& given) { WriteTokenIds(given, given.out); });
 }
 
 }  // namespace
+}  // namespace tandem
 
 int main(int argc, char** argv) {
   CLI::App app("Benchmarks of Tandem", "tandem-bench");
   app.require_subcommand(1);
-
-  tandem::ModelBenchOptions options;
-  std::string dtype = "bf16", isa = std::string(Name(options.isa));
-  CLI::App* model = app.add_subcommand("model", "prefill and batched decode of a whole model");
-  model->add_option("--shape", options.shape, "stories260k, 26m, 104m or 145m-moe");
-  model->add_option("--dtype", dtype, "f32, bf16, f16 or int8");
-  model->add_option("--threads", options.num_threads, "threads, the caller included");
-  AddIsaOption(*model, isa);
-  model->add_option("--prefill", options.prefill_tokens,
-                    "tokens of the prefill row; 0: no such row");
-  model->add_option("--in", options.prompt_tokens, "prompt tokens of each stream");
-  model->add_option("--out", options.decode_tokens, "decoded tokens of each stream");
-  model->add_option("--streams", options.streams, "numbers of streams")->delimiter(',');
-  model->add_option("--repeats", options.repeats, "runs of each row");
-
-  tandem::OpsBenchOptions ops_options;
-  bool order_price = false;
-  CLI::App* ops = app.add_subcommand("ops", "each op, beside what the machine can do at most");
-  ops->add_option("--filter", ops_options.filter, "only rows whose op, shape and dtype contain it");
-  ops->add_option("--threads", ops_options.num_threads, "threads, the caller included");
-  AddIsaOption(*ops, isa);
-  ops->add_option("--repeats", ops_options.repeats, "runs of each row")->check(CLI::PositiveNumber);
-  ops->add_flag("--order-price", order_price, "what the fixed order of sums costs, instead");
-
-  tandem::ConnectionsBenchOptions connections_options;
-  CLI::App* connections = app.add_subcommand("connections", "memory of idle HTTP connections");
-  connections->add_option("--count", connections_options.num_connections, "how many")
-      ->check(CLI::PositiveNumber);
-  connections->add_flag("--tls", connections_options.tls, "over TLS");
-  connections->add_flag("--silent", connections_options.silent, "that never send a request");
-
-  tandem::HttpBenchOptions http_options;
-  std::string http_dtype = "bf16";
-  CLI::App* http = app.add_subcommand("http", "streams through HTTP beside the same without it");
-  http->add_option("--shape", http_options.shape, "stories260k, 26m, 104m or 145m-moe");
-  http->add_option("--dtype", http_dtype, "f32, bf16, f16 or int8");
-  http->add_option("--threads", http_options.num_threads, "threads of the engine");
-  http->add_option("--streams", http_options.num_streams, "clients at once")
-      ->check(CLI::PositiveNumber);
-  http->add_option("--in", http_options.prompt_tokens, "prompt tokens of each");
-  http->add_option("--out", http_options.output_tokens, "tokens drawn for each");
-  http->add_option("--repeats", http_options.repeats, "alternating pairs")
-      ->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
+  tandem::AddModel(app);
+  tandem::AddOps(app);
+  tandem::AddConnections(app);
+  tandem::AddHttp(app);
+  tandem::AddTokenizers(app);
   try {
-    options.isa = ops_options.isa = ParseIsa(isa);
-    if (*connections) {
-      RunConnectionsBench(connections_options);
-    } else if (*http) {
-      http_options.dtype = ParseDType(http_dtype);
-      RunHttpBench(http_options);
-    } else if (*model) {
-      options.dtype = ParseDType(dtype);
-      RunModelBench(options);
-    } else if (order_price) {
-      RunOrderPrice(ops_options);
-    } else {
-      RunOpsBench(ops_options);
-    }
+    CLI11_PARSE(app, argc, argv);
   } catch (const tandem::Error& error) {
     std::fprintf(stderr, "tandem-bench: %s\n", error.what());
     return 2;

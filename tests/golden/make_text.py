@@ -288,4 +288,5 @@ def main():
         golden_of_published(pathlib.Path(sys.argv[1]))
 
 
-main()
+if __name__ == "__main__":
+    main()

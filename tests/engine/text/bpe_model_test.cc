@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <ctime>
 #include <map>
 #include <random>
 #include <string>
@@ -90,11 +89,10 @@ TEST(BpeModel, AgreesWithTheDefinitionOnRandomMerges) {
   }
 }
 
+// With quadratic work this would run for an hour, into ctest's limit.
 TEST(BpeModel, EncodesALongWordInTime) {
   const BpeModel model(Letters({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}}));
-  const std::clock_t begin = std::clock();
-  EXPECT_EQ(Encode(model, std::string(200000, 'a')).size(), 25000u);
-  EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 1.0);
+  EXPECT_EQ(Encode(model, std::string(2'000'000, 'a')).size(), 250'000u);
 }
 
 TEST(BpeModel, TakesAWholeWordFirstWhenMergesAreIgnored) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/text/added_tokens.h"
+#include "engine/text/known_pattern.h"
 #include "engine/text/normalizer.h"
 #include "engine/text/regex.h"
 #include "kernels/core/error.h"
@@ -82,7 +83,7 @@ TEST(Regex, ReadsClassesAsTheReferenceDoes) {
             (Strings{"\u00a0", "\u2028", "\u0085", "\v"}));
   EXPECT_EQ(FindAll(R"([^\s])", "a\u00a0b"), (Strings{"a", "b"}));
   EXPECT_EQ(FindAll(R"(\S+)", "ab cd"), (Strings{"ab", "cd"}));
-  EXPECT_EQ(FindAll(R"(\w+)", "e\u0301_1 \u00bd"), (Strings{"e\u0301_1"}));
+  EXPECT_EQ(FindAll(R"(\w+)", "e\u0301_1 \u00bd"), (Strings{"e\u0301_1", "\u00bd"}));
   EXPECT_EQ(FindAll(R"(\d+)", "\u0661\u0662 12"), (Strings{"\u0661\u0662", "12"}));
   EXPECT_EQ(FindAll(R"(\u4e2d)", "中"), Strings{"中"});
 }
@@ -113,7 +114,8 @@ TEST(Regex, GetsThroughLongRuns) {
       std::string text;
       while (text.size() < size) text += unit;
       std::vector<Regex::Match> matches;
-      Regex(pattern).FindAll(text + "x", &matches);
+      // In a group the engine matches it: known_pattern.h knows the pattern alone.
+      Regex("(?:" + std::string(pattern) + ")").FindAll(text + "x", &matches);
       ASSERT_FALSE(matches.empty());
       EXPECT_EQ(matches.back().end, text.size() + 1);
     }

@@ -134,6 +134,19 @@ TEST(TokenizerJson, RefusesATemplateOutsideOfTheVocabulary) {
   EXPECT_TRUE(Mentions(ProblemWith("/post_processor", outside), "adds the token 5"));
 }
 
+TEST(TokenizerJson, ReadsTheTemplateOfRoberta) {
+  const json around = {{"type", "RobertaProcessing"}, {"cls", {"<s>", 4}}, {"sep", {"b", 1}}};
+  json tokenizer = Small();
+  tokenizer["post_processor"] = around;
+  const Directory directory;
+  directory.Write("tokenizer.json", tokenizer.dump());
+  EXPECT_EQ(directory.Load()->Encode("ab", SpecialTokens::kAdd), (Ids{4, 2, 1}));
+  EXPECT_TRUE(Mentions(ProblemWith("/post_processor", {{"type", "BertProcessing"}}), "cls"));
+  json wrong = around;
+  wrong["sep"] = {"b"};
+  EXPECT_TRUE(Mentions(ProblemWith("/post_processor", wrong), "sep"));
+}
+
 json Repeated(const char* list, const json& step, int count) {
   json steps = json::array();
   for (int i = 0; i < count; ++i) steps.push_back(step);
@@ -196,10 +209,13 @@ TEST(TokenizerJson, NamesWhatIsNotSupported) {
   EXPECT_TRUE(Mentions(ProblemWith("/model/type", "Unigram"), "Unigram"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/end_of_word_suffix", "</w>"), "end_of_word_suffix"));
   EXPECT_TRUE(Mentions(ProblemWith("/pre_tokenizer/type", "BertPreTokenizer"), "BertPreTokenizer"));
-  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Lowercase"}}), "Lowercase"));
+  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Nmt"}}), "Nmt"));
+  EXPECT_TRUE(Mentions(ProblemWith("/normalizer", {{"type", "Precompiled"}}), "Precompiled"));
+  EXPECT_TRUE(Mentions(ProblemWith("/model/dropout", 0.1), "dropout"));
+  EXPECT_EQ(ProblemWith("/model/dropout", 0.0), "");
   EXPECT_TRUE(Mentions(ProblemWith("/decoder", {{"type", "WordPiece"}}), "WordPiece"));
   EXPECT_TRUE(
-      Mentions(ProblemWith("/post_processor", {{"type", "BertProcessing"}}), "BertProcessing"));
+      Mentions(ProblemWith("/post_processor", {{"type", "OtherProcessing"}}), "OtherProcessing"));
   EXPECT_TRUE(Mentions(ProblemWith("/decoder", {{"type", "Fuse"}}), "ByteLevel"));
   EXPECT_TRUE(Mentions(ProblemWith("/model/unk_token", "<none>"), "<none>"));
   const json split = {
@@ -278,6 +294,73 @@ TEST(VocabularyAndMerges, AreFoundUnderBothNames) {
   EXPECT_TRUE(tokenizer->IsSpecial(3));
   directory.Write("vocab.bpe", "#version: 0.2\na b c\n");
   EXPECT_NE(directory.Problem(), "");
+}
+
+// A vocabulary whose special tokens stand in files of their own, as older checkpoints have them.
+TEST(VocabularyAndMerges, TakeTokensOfTheFilesBesideThem) {
+  const Directory directory;
+  directory.Write("vocab.json", R"({"a": 0, "b": 1, "ab": 2, "<pad>": 3})");
+  directory.Write("merges.txt", "#version: 0.2\r\na b\r\n");
+  directory.Write("added_tokens.json", R"({"<end>": 5, "<tool>": 4})");
+  directory.Write("special_tokens_map.json",
+                  R"({"eos_token": {"content": "<end>"}, "pad_token": "<pad>"})");
+  const auto tokenizer = directory.Load();
+  EXPECT_EQ(tokenizer->Encode("ab<tool>a<end><pad>", SpecialTokens::kNone), (Ids{2, 4, 0, 5, 3}));
+  EXPECT_EQ(tokenizer->eos_id(), 5);
+  EXPECT_TRUE(tokenizer->IsSpecial(3));
+  EXPECT_FALSE(tokenizer->IsSpecial(4));
+  EXPECT_TRUE(tokenizer->IsSpecial(5));
+  EXPECT_EQ(tokenizer->Decode({2, 4, 5}), "ab<tool>");
+
+  directory.Write("added_tokens.json", R"({"<end>": -1})");
+  EXPECT_TRUE(Mentions(directory.Problem(), "added_tokens.json: <end>: id -1"));
+  directory.Write("added_tokens.json", "[1]");
+  EXPECT_TRUE(Mentions(directory.Problem(), "added_tokens.json"));
+}
+
+TEST(VocabularyAndMerges, TakeTheirConfigurationFirst) {
+  const Directory directory;
+  directory.Write("vocab.json", R"({"a": 0})");
+  directory.Write("merges.txt", "");
+  directory.Write("tokenizer_config.json", R"({"eos_token": "<x>",
+      "added_tokens_decoder": {"1": {"content": "<x>", "special": true}}})");
+  directory.Write("special_tokens_map.json", R"({"eos_token": "a", "bos_token": "<x>"})");
+  directory.Write("added_tokens.json", R"({"<x>": 7, "<y>": 2})");
+  const auto tokenizer = directory.Load();
+  EXPECT_EQ(tokenizer->eos_id(), 1);
+  EXPECT_EQ(tokenizer->bos_id(), 1);
+  EXPECT_EQ(tokenizer->FindToken("<y>"), 2);
+}
+
+TEST(VocabularyAndMerges, AreRefusedForAClassWithOtherWords) {
+  const Directory directory;
+  directory.Write("vocab.json", R"({"a": 0})");
+  directory.Write("merges.txt", "");
+  directory.Write("tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer"})");
+  EXPECT_TRUE(Mentions(directory.Problem(), "CLIPTokenizer"));
+  EXPECT_TRUE(Mentions(directory.Problem(), "tokenizer.json"));
+  directory.Write("tokenizer_config.json", R"({"tokenizer_class": "GPT2TokenizerFast"})");
+  EXPECT_EQ(directory.Problem(), "");
+  directory.Write("merges.txt", "#version: 0.2\na a\n\nwrong\n");
+  EXPECT_TRUE(Mentions(directory.Problem(), "merges.txt: line 4"));
+}
+
+// Tokens are looked up by a trie, and never compared with one another.
+TEST(AddedTokens, MayBeMany) {
+  json tokenizer = Small();
+  json added = json::array();
+  json config = json::object();
+  for (int i = 0; i < 30000; ++i) {
+    added.push_back({{"id", 4 + i}, {"content", "<" + std::to_string(i) + ">"}});
+    config[std::to_string(40000 + i)] = {{"content", "[" + std::to_string(i) + "]"}};
+  }
+  tokenizer["added_tokens"] = added;
+  const Directory directory;
+  directory.Write("tokenizer.json", tokenizer.dump());
+  directory.Write("tokenizer_config.json", json{{"added_tokens_decoder", config}}.dump());
+  const auto loaded = directory.Load();
+  EXPECT_EQ(loaded->Encode("<29999>a<0>[7]", SpecialTokens::kNone), (Ids{30003, 0, 4, 40007}));
+  EXPECT_TRUE(loaded->Encode(std::string(1 << 20, '<'), SpecialTokens::kNone).empty());
 }
 
 TEST(LoadTokenizer, SaysWhatItLookedFor) {
