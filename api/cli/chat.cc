@@ -160,7 +160,7 @@ void AnswerOrExplain(Chatter& chatter, Interrupt& interrupt, const CommandLine& 
 
 int Converse(Chatter& chatter, ChatSession& session, Interrupt& interrupt,
              const CommandLine& line) {
-  LineEditor editor;
+  LineEditor editor([&] { return interrupt.came(); });
   if (editor.is_terminal()) line.err << "/help lists the commands; Ctrl-D ends\n";
   while (true) {
     std::string text;

@@ -2,6 +2,7 @@
 // Lines from a person at a terminal, edited with libedit (history, cursor keys), or from a pipe.
 // Used by one thread; one at a time.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,11 +10,12 @@ namespace tandem {
 
 class LineEditor {
  public:
-  LineEditor();
+  // `interrupted` is asked many times a second while a terminal is read; true ends the read.
+  explicit LineEditor(std::function<bool()> interrupted);
   ~LineEditor();
 
   enum class Result : uint8_t { kLine, kInterrupted, kEnd };
-  // `line` without its end. kInterrupted: Ctrl-C (a handled SIGINT) came while reading.
+  // `line` without its end.
   Result Read(const std::string& prompt, std::string& line);
   void Remember(const std::string& line);  // for the cursor keys
   bool is_terminal() const { return state_ != nullptr; }

@@ -62,7 +62,7 @@ void Reload(const ServeOptions& options, Router& router, HttpServer& http, Logge
   try {
     if (options.api_key_file) {
       const std::vector<std::string> keys = CollectApiKeys(options);
-      http.Post([&router, loaded = ApiKeys(keys)] { router.ReplaceKeys(loaded); });
+      http.RunInside([&router, loaded = ApiKeys(keys)] { router.ReplaceKeys(loaded); });
       log.Info("API keys reloaded", {{"keys", keys.size()}});
     }
   } catch (const std::exception& error) {
@@ -70,8 +70,8 @@ void Reload(const ServeOptions& options, Router& router, HttpServer& http, Logge
   }
   try {
     if (const auto tls = LoadTls(options)) {
-      log.Info("certificate reloaded", {{"valid_until", tls->valid_until()}});
       http.ReplaceTls(tls);
+      log.Info("certificate reloaded", {{"valid_until", tls->valid_until()}});
     }
   } catch (const std::exception& error) {
     log.Error("certificate not reloaded; the old one stays", {{"why", error.what()}});

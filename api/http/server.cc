@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -144,12 +145,17 @@ HttpServer::~HttpServer() { Stop(); }
 uint16_t HttpServer::port() const { return state_->listener.port(); }
 
 void HttpServer::ReplaceTls(std::shared_ptr<const TlsContext> tls) {
-  Post([state = state_.get(), tls = std::move(tls)] {
+  RunInside([state = state_.get(), tls = std::move(tls)] {
     if (state->tls && tls) state->tls = tls;
   });
 }
 
-void HttpServer::Post(std::function<void()> action) { asio::post(*state_->io, std::move(action)); }
+void HttpServer::RunInside(std::function<void()> action) {
+  std::packaged_task<void()> task(std::move(action));
+  std::future<void> done = task.get_future();
+  asio::post(*state_->io, std::move(task));
+  done.get();
+}
 
 bool HttpServer::Finish(std::chrono::steady_clock::time_point deadline) {
   asio::post(*state_->io, [state = state_.get()] {

@@ -35,8 +35,8 @@ class HttpServer {
   uint16_t port() const;  // 0 for a Unix socket
   // For connections that are accepted from now on; not null, and only where the server began so.
   void ReplaceTls(std::shared_ptr<const TlsContext> tls);
-  // Runs on the I/O thread, where the handler is called; soon, or never once the server stopped.
-  void Post(std::function<void()> action);
+  // Runs on the I/O thread, where the handler is called, and returns when it ran. Before Stop.
+  void RunInside(std::function<void()> action);
   // Accepts no more, closes idle connections and waits for the others to finish their answers.
   // False when some were still running at the deadline.
   bool Finish(std::chrono::steady_clock::time_point deadline);

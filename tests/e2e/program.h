@@ -65,11 +65,15 @@ class Program {
   }
   const std::string& text() const { return text_; }
 
-  // Reads to the end of the output, then the exit status; -1 when a signal ended it.
+  // Reads to the end of the output, then the exit status; -1 when a signal ended it, also ours
+  // after a minute.
   int Wait() {
     WaitForOutput("\x01 never printed");
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    for (int i = 0; ::waitpid(pid_, &status, WNOHANG) == 0; ++i) {
+      if (i == 500) ::kill(pid_, SIGKILL);
+      ::usleep(10'000);
+    }
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
