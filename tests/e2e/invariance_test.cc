@@ -219,7 +219,8 @@ TEST_P(Invariance, SlowHoldsForTheLargeShapesInPortableCode) {
   }
 }
 
-// All 64 of them take hours there: by hand, with --gtest_also_run_disabled_tests.
+// All 64 of them take up to half an hour for each type there: by hand, with
+// --gtest_also_run_disabled_tests.
 TEST_P(Invariance, DISABLED_HoldsForTheLargeShapesInPortableCodeWithAllRequests) {
   for (const ModelConfig& config :
        {MiniMind26MConfig(), MiniMind104MConfig(), MiniMindMoe145MConfig()}) {
