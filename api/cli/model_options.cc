@@ -49,6 +49,11 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
                                   "it the default model",
                           .value_name = "DIR",
                           .group = kGroup});
+  settings.AddChoice(
+      "device", &options.device,
+      std::vector<std::pair<std::string, DeviceChoice>>{{"auto", DeviceChoice::kAuto},
+                                                        {"cpu", DeviceChoice::kCpu}},
+      {.help = "where the model runs; auto: the fastest that is there", .group = kGroup});
   settings.AddChoice("dtype", &options.dtype, WeightChoices(),
                      {.help = "type of the weights; auto: the checkpoint's", .group = kGroup});
   settings.AddChoice(

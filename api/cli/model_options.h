@@ -13,7 +13,12 @@
 
 namespace tandem {
 
+// Where a model runs. kAuto takes the fastest device that is there, which is the CPU as long as
+// there is no other backend.
+enum class DeviceChoice : uint8_t { kAuto, kCpu };
+
 struct ModelOptions {
+  DeviceChoice device = DeviceChoice::kAuto;
   std::filesystem::path model;          // empty: the default model
   std::optional<DType> dtype;           // absent: the checkpoint's
   std::optional<DType> kv_cache_dtype;  // absent: follows dtype

@@ -16,6 +16,7 @@
 #include "api/cli/stop_signals.h"
 #include "api/http/server.h"
 #include "api/routes/all_routes.h"
+#include "api/routes/startup_gate.h"
 
 namespace tandem {
 
@@ -95,6 +96,12 @@ bool Shutdown(const StopSignals& signals, std::chrono::milliseconds drain_timeou
   return true;
 }
 
+// Whatever ends the command: requests stop before what they use is gone.
+struct StopFirst {
+  HttpServer& http;
+  ~StopFirst() { http.Stop(); }
+};
+
 }  // namespace
 
 int Serve(const CommandLine& line) {
@@ -115,6 +122,10 @@ int Serve(const CommandLine& line) {
   AccessRules access = MakeAccessRules(options, keys);
   const HttpLimits limits = FitToDescriptors(MakeLimits(options), log);
 
+  // Listening before the model is there: an address in use is told at once, and who asks too early
+  // learns to wait.
+  StartupGate gate(log);
+  HttpServer http(MakeAddress(options), limits, gate, tls);
   const LoadedModel model = LoadModel(options.model);
   ServerMetrics metrics(
       options.served_model_names.empty() ? model.name : options.served_model_names.front(),
@@ -129,7 +140,8 @@ int Serve(const CommandLine& line) {
   Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
   const std::vector<Route> routes = AllRoutes(generator, status, metrics);
   Router router(routes, std::move(access), metrics, log);
-  HttpServer http(MakeAddress(options), limits, router, tls);
+  const StopFirst stop_first{http};
+  http.RunInside([&] { gate.Open(router); });
   line.out << fmt::format("ready on {} with {}: {}\n", UrlOf(options, http), served.names.front(),
                           model.Describe())
            << std::flush;
