@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -48,7 +49,6 @@ TEST(StartupGate, AsksToWaitUntilTheRoutesAreThere) {
   EXPECT_EQ(inner.num_finished, 0);
   server.RunInside([&] { gate.Open(inner); });
   EXPECT_EQ(Get(server.port(), "/v1/models").body, "{}");
-  EXPECT_EQ(inner.num_finished, 1);
 }
 
 TEST(StartupGate, RefusesABodyWithoutReadingIt) {
