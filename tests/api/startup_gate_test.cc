@@ -2,29 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "api/http/server.h"
+#include "tests/api/support/ok_handler.h"
 #include "tests/api/support/raw_client.h"
 
 namespace tandem {
 namespace {
 
 using nlohmann::json;
-
-class OkHandler : public HttpHandler {
- public:
-  std::optional<HttpResponse> CheckHead(const HttpRequest&) override { return std::nullopt; }
-  Reply Handle(HttpRequest&, Waker) override { return HttpResponse{.body = "{}"}; }
-  std::vector<HttpHeader> HeadersFor(const HttpRequest&) override { return {}; }
-  HttpResponse Refuse(int status, std::string_view) override { return {.status = status}; }
-  void Failed(std::string_view) override {}
-  void Finished(const HttpRequest&, int) override { ++num_finished; }
-
-  std::atomic<int> num_finished = 0;
-};
 
 RawResponse Get(uint16_t port, const std::string& path) {
   RawClient client(port);
@@ -46,7 +34,6 @@ TEST(StartupGate, AsksToWaitUntilTheRoutesAreThere) {
     EXPECT_EQ(json::parse(response.body)["error"].size(), 4u);
   }
   EXPECT_EQ(Get(server.port(), "/health").status, 200) << "alive";
-  EXPECT_EQ(inner.num_finished, 0);
   server.RunInside([&] { gate.Open(inner); });
   EXPECT_EQ(Get(server.port(), "/v1/models").body, "{}");
 }

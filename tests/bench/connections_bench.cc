@@ -12,6 +12,7 @@
 #include "api/http/server.h"
 #include "kernels/core/error.h"
 #include "tests/api/support/certificate.h"
+#include "tests/api/support/ok_handler.h"
 #include "tests/api/support/raw_client.h"
 #include "tests/api/support/tls_client.h"
 #include "tests/bench/fork_pipes.h"
@@ -22,16 +23,6 @@ namespace tandem {
 namespace {
 
 constexpr char kRequest[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-class OkHandler : public HttpHandler {
- public:
-  std::optional<HttpResponse> CheckHead(const HttpRequest&) override { return std::nullopt; }
-  Reply Handle(HttpRequest&, Waker) override { return HttpResponse{.body = "{}"}; }
-  std::vector<HttpHeader> HeadersFor(const HttpRequest&) override { return {}; }
-  HttpResponse Refuse(int status, std::string_view) override { return {.status = status}; }
-  void Failed(std::string_view) override {}
-  void Finished(const HttpRequest&, int) override {}
-};
 
 std::unique_ptr<RawClient> Open(const ConnectionsBenchOptions& options, uint16_t port) {
   if (!options.tls) return std::make_unique<RawClient>(port);

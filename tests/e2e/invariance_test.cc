@@ -219,7 +219,7 @@ TEST_P(Invariance, SlowHoldsForTheLargeShapesInPortableCode) {
   }
 }
 
-// All 64 of them take up to half an hour for each type there: by hand, with
+// All 64 of them take long there (int8 half an hour, beside other work): by hand, with
 // --gtest_also_run_disabled_tests.
 TEST_P(Invariance, DISABLED_HoldsForTheLargeShapesInPortableCodeWithAllRequests) {
   for (const ModelConfig& config :

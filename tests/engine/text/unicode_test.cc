@@ -102,7 +102,7 @@ TEST(Normalize, AgreesWithTheLibraryOnRandomText) {
   }
 }
 
-// With quadratic work, as in the library, this would run for an hour, into ctest's limit.
+// Quadratic work, as in the library, would run into ctest's limit.
 TEST(Normalize, OrdersALongRunOfMarksInTime) {
   std::string text = "a";
   for (int i = 0; i < 2'000'000; ++i) text += i % 2 == 0 ? "\u0323" : "\u0301";
