@@ -4,7 +4,8 @@ for each choice alone gives, and the one that the reference model gives where Py
 
     python tests/clients/lm_eval_task.py --tandem build/cpu/bin/tandem
 
-Needs `pip install 'lm-eval[api]' transformers`; without them this says SKIPPED and ends with 77.
+Needs `pip install 'lm-eval[api]' transformers`, for the reference also `'lm-eval[hf]'`; without the
+former this says SKIPPED and ends with 77, without the latter it says so and compares one score less.
 """
 
 import json
@@ -24,7 +25,8 @@ try:
     import transformers
 except ImportError as error:
     skip(f"the Python package {error.name} is not installed")
-try:
+try:  # what its own reading of checkpoints needs
+    import accelerate  # noqa: F401
     import torch
 except ImportError:
     torch = None
@@ -117,6 +119,8 @@ def main():
             assert score == reference_score, (score, reference_score)
             assert largest_difference(likelihoods, reference) < 1e-3
             told += " and by PyTorch"
+        else:
+            told += "; no PyTorch with accelerate here to ask as well"
     print(f"lm-eval {lm_eval.__version__}, transformers {transformers.__version__}: {told}")
 
 
