@@ -143,8 +143,7 @@ ChatSession::Outcome ChatSession::Take(std::string_view line) {
 
 ChatSession::Outcome ChatSession::Set(std::string_view arguments) {
   const auto [name, text] = SplitWord(arguments);
-  const auto* number =
-      std::ranges::find_if(kNumbers, [&](const Number& known) { return known.name == name; });
+  const auto* number = std::ranges::find(kNumbers, name, &Number::name);
   if (number == std::end(kNumbers)) {
     return {.message = fmt::format("there is no setting '{}'; /help lists them", name)};
   }
