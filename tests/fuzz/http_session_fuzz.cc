@@ -177,6 +177,7 @@ struct Answer {
   std::string body;
   bool closes = false;
   bool complete = false;
+  bool lasts_until_close = false;  // no length and no chunks: its end alone does not show a break
 };
 
 std::string_view TakeLine(std::string_view& text) {
@@ -234,6 +235,7 @@ Answer TakeAnswer(std::string_view& text, bool is_head) {
     text.remove_prefix(*length);
   } else {
     answer.body = text;
+    answer.lasts_until_close = true;
     text = {};
   }
   return answer;
@@ -255,8 +257,12 @@ std::vector<Answer> CheckAnswers(const Session& session) {
     }
     CHECK(answer.id == ended.id, answer.id, ended.id);
     CHECK(answer.status == ended.status || ended.status == 499, answer.status, ended.status);
-    const bool echoes = is_next && ended.status == 200 && ended.method != "HEAD" && answer.complete;
-    if (echoes) CHECK(answer.body == ended.id + " " + handled.front().text, answer.body);
+    if (is_next && ended.status == 200 && ended.method != "HEAD") {
+      const std::string echo = ended.id + " " + handled.front().text;
+      const bool may_break = answer.lasts_until_close && echo.find(" /broken?") != echo.npos;
+      const bool is_whole = answer.complete && !may_break;
+      CHECK(is_whole ? answer.body == echo : echo.starts_with(answer.body), answer.body);
+    }
     if (is_next) handled.pop_front();
     closed = answer.closes || !answer.complete;
     answers.push_back(std::move(answer));
