@@ -13,13 +13,9 @@
 #include "api/cli/command_line.h"
 #include "api/cli/command_settings.h"
 #include "engine/base/program_files.h"
-#include "kernels/core/error.h"
 
 namespace tandem {
 namespace {
-
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;  // the command line, its files or their combination are wrong
 
 // Runs the program that has the command; returns only when that cannot be.
 int BecomeSister(const Command& command, char** arguments) {
@@ -33,7 +29,7 @@ int BecomeSister(const Command& command, char** arguments) {
   } else {
     std::cerr << ", and " << path.string() << " does not start: " << std::strerror(error) << '\n';
   }
-  return kFailure;
+  return kExitFailure;
 }
 
 int Run(int argc, char** argv) {
@@ -52,25 +48,11 @@ int Run(int argc, char** argv) {
   if (command == commands.end()) {
     if (!name.empty()) std::cerr << "tandem: there is no command '" << name << "'\n\n";
     std::cerr << CommandOverview(commands);
-    return kUsage;
+    return kExitUsage;
   }
   if (command->sister) return BecomeSister(*command, argv + 1);
   const CommandLine line{.argc = argc - 1, .argv = argv + 1, .out = std::cout, .err = std::cerr};
-  try {
-    return command->run(line);
-  } catch (const InvalidRequest& error) {
-    std::cerr << "tandem " << name << ": " << error.what() << '\n';
-    return kUsage;
-  } catch (const ConfigError& error) {
-    std::cerr << "tandem " << name << ": " << error.what() << '\n';
-    return kUsage;
-  } catch (const FormatError& error) {
-    std::cerr << "tandem " << name << ": " << error.what() << '\n';
-    return kUsage;
-  } catch (const std::exception& error) {
-    std::cerr << "tandem " << name << ": " << error.what() << '\n';
-    return kFailure;
-  }
+  return RunCommand("tandem " + command->name, command->run, line);
 }
 
 }  // namespace

@@ -1,17 +1,9 @@
 #pragma once
-// What a command gets: its arguments, and where it writes. Made by main; commands use nothing else
-// of the process but the variables that Settings reads.
+// The commands that the program `tandem` runs itself.
 
-#include <iosfwd>
+#include "engine/base/command_line.h"
 
 namespace tandem {
-
-struct CommandLine {
-  int argc = 0;
-  const char* const* argv = nullptr;  // [0] is the command's name
-  std::ostream& out;                  // results
-  std::ostream& err;                  // everything about how it goes
-};
 
 // Each returns the exit status, and throws what it cannot do.
 int Chat(const CommandLine& line);

@@ -1,0 +1,31 @@
+#include "trainer/cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+namespace tandem {
+namespace {
+
+int Help(const CommandLine& line) {
+  line.out << TrainCommandOverview();
+  return 0;
+}
+
+constexpr TrainCommand kCommands[] = {
+    {"help", "this overview", Help},
+};
+
+}  // namespace
+
+std::span<const TrainCommand> TrainCommands() { return kCommands; }
+
+std::string TrainCommandOverview() {
+  std::string text = "usage: tandem-train COMMAND [OPTION...]\n\ncommands:\n";
+  for (const TrainCommand& command : kCommands) {
+    text += fmt::format("  {:<12}{}\n", command.name, command.purpose);
+  }
+  return text + "\n'tandem-train COMMAND --help' lists the options of one.\n";
+}
+
+}  // namespace tandem
