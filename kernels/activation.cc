@@ -24,6 +24,28 @@ void SiluMul(Context& context, const SiluMulArgs& args) {
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
 }
 
+void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args) {
+  ShapeCheck check("SiluMulBackward");
+  Dim tokens{"tokens"}, width{"width"};
+  check.Match("dy", args.dy, {tokens, width}).Type("dy", args.dy, {DType::kF32});
+  Dim both{"2 * width", 2 * width};
+  check.Match("gate_up", args.gate_up, {tokens, both}).Type("gate_up", args.gate_up, {DType::kF32});
+  check.Match("dgate_up", args.dgate_up, {tokens, both})
+      .Type("dgate_up", args.dgate_up, {DType::kF32, DType::kBf16});
+  cpu::SiluMulBackwardRows work{
+      .gate_up = args.gate_up.data<float>(), .dy = args.dy.data<float>(), .width = width};
+  if (args.dgate_up.dtype() == DType::kF32) {
+    work.d_f32 = args.dgate_up.data<float>();
+  } else {
+    work.d_bf16 = args.dgate_up.data<BFloat16>();
+  }
+  cpu::SiluMulBackwardFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::SiluMulBackward, cpu::avx2::SiluMulBackward,
+                  cpu::avx512::SiluMulBackward);
+  context.pool.ForRanges(tokens, cpu::GrainRows(6 * width),
+                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+}
+
 void Add(Context& context, const AddArgs& args) {
   CHECK(args.x.shape() == args.y.shape(), args.x.shape(), args.y.shape());
   const float* x = args.x.data<float>();

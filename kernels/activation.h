@@ -14,6 +14,15 @@ struct SiluMulArgs {
 // silu(x) = x / (1 + e^-x), computed in f32, rounded once at the end.
 void SiluMul(Context& context, const SiluMulArgs& args);
 
+// With s = sigmoid(gate): dgate = dy * up * s * (1 + gate * (1 - s)), dup = dy * gate * s.
+struct SiluMulBackwardArgs {
+  ConstTensorView gate_up;  // [tokens, 2 * width], f32: what SiluMul read
+  ConstTensorView dy;       // [tokens, width], f32
+  TensorView dgate_up;      // [tokens, 2 * width], f32 or bf16; = ; may be gate_up when f32
+};
+
+void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
+
 struct AddArgs {
   ConstTensorView x;  // same shape as y, f32
   TensorView y;       // f32; y += x

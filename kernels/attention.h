@@ -27,10 +27,39 @@ struct AttentionArgs {
   float scale = 0.0f;  // usually 1 / sqrt(head_dim)
   int64_t window = 0;  // sliding window: keys in (position - window, position]; 0: all
   TensorView y;        // [tokens, num_heads, head_dim], f32 or bf16
+  // [tokens, num_heads, 2], f32, or empty: the maximum of the scaled scores, and the sum of
+  // e^(score - maximum). What the backward computes probabilities from.
+  TensorView statistics{};
 };
 
 // num_heads is a multiple of num_kv_heads; query head h reads kv head h / (num_heads /
 // num_kv_heads).
 void Attention(Context& context, const AttentionArgs& args);
+
+// From the gradient of y to those of q, k and v, of whole sequences: every key of a sequence is one
+// of the batch's tokens. With p the probabilities, computed again from the statistics, and delta =
+// dy . y of a row:
+//   dv[j] = sum p[i, j] dy[i],  ds[i, j] = p[i, j] (dy[i] . v[j] - delta[i]) scale,
+//   dk[j] = sum ds[i, j] q[i],  dq[i] = sum ds[i, j] k[j]
+// In f32 over K and V as the cache holds them, and q rounded to its dtype; other roundings count as
+// the identity. Keys and queries go in blocks of 64 from position 0; dk and dv sum over query heads
+// ascending, then query blocks ascending; dq sums over key blocks ascending. One thread owns a
+// sequence's kv head, so the bits do not depend on the others.
+struct AttentionBackwardArgs {
+  ConstTensorView q;  // [tokens, num_heads, head_dim], f32, as Attention read it
+  RaggedBatch batch;  // context_lens are the sequences' numbers of tokens
+  const KvPool& pool;
+  int64_t layer = 0;
+  float scale = 0.0f;
+  int64_t window = 0;
+  ConstTensorView y;           // [tokens, num_heads, head_dim], f32 or bf16, as Attention wrote it
+  ConstTensorView statistics;  // [tokens, num_heads, 2], f32, likewise
+  ConstTensorView dy;          // [tokens, num_heads, head_dim], f32
+  TensorView dq;               // [tokens, num_heads, head_dim], f32; =
+  TensorView dk;               // [tokens, num_kv_heads, head_dim], f32; =
+  TensorView dv;               // [tokens, num_kv_heads, head_dim], f32; =
+};
+
+void AttentionBackward(Context& context, const AttentionBackwardArgs& args);
 
 }  // namespace tandem

@@ -17,4 +17,12 @@ struct EmbeddingArgs {
 // y[t] = table[ids[t]], widened to f32 (i8: times its row's scale).
 void Embedding(Context& context, const EmbeddingArgs& args);
 
+struct EmbeddingBackwardArgs {
+  ConstTensorView ids;  // [tokens], i32, each in [0, dtable.dim(0))
+  ConstTensorView dy;   // [tokens, hidden], f32
+  TensorView dtable;    // [vocab, hidden], f32; += : dtable[ids[t]] += dy[t], tokens ascending
+};
+
+void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
+
 }  // namespace tandem

@@ -2,6 +2,7 @@
 
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/matmul.h"
+#include "kernels/cpu/matmul_backward.h"
 
 namespace tandem {
 
@@ -20,6 +21,25 @@ void Matmul(Context& context, const MatmulArgs& args) {
   }
   CHECK(context.device.kind == DeviceKind::kCpu);
   cpu::Matmul(context, args);
+}
+
+void PackColumns(Context& context, ConstTensorView w, PackedMatrix& packed) {
+  Dim k{"k", packed.k()}, n{"n", packed.n()};
+  ShapeCheck check("PackColumns");
+  check.Match("w", w, {k, n}).Type("w", w, {DType::kF32, DType::kBf16});
+  CHECK(packed.dtype() != DType::kI8, "PackColumns has no form for i8");
+  CHECK(context.device.kind == DeviceKind::kCpu);
+  cpu::PackColumns(context, w, packed.dtype(), packed.data());
+}
+
+void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args) {
+  Dim tokens{"tokens"}, n{"n"}, k{"k"};
+  ShapeCheck check("MatmulWeightGradient");
+  check.Match("dy", args.dy, {tokens, n}).Type("dy", args.dy, {DType::kF32, DType::kBf16});
+  check.Match("x", args.x, {tokens, k}).Type("x", args.x, {DType::kF32, DType::kBf16});
+  check.Match("dw", args.dw, {n, k}).Type("dw", args.dw, {DType::kF32});
+  CHECK(context.device.kind == DeviceKind::kCpu);
+  cpu::MatmulWeightGradient(context, args);
 }
 
 }  // namespace tandem

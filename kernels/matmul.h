@@ -98,4 +98,22 @@ struct MatmulArgs {
 
 void Matmul(Context& context, const MatmulArgs& args);
 
+// ---- Backward ----
+// Of y = x w^T + bias, given dy: dx = dy w is Matmul of dy with w^T packed (PackColumns); dw is
+// MatmulWeightGradient; dbias is SumRows of dy (kernels/gradient.h).
+
+// Packs w^T of `w` [k, n] (f32 or bf16) as the whole of `packed` [n, k] (f32, bf16 or f16).
+void PackColumns(Context& context, ConstTensorView w, PackedMatrix& packed);
+
+// dw[n, k] (=, +=) sum over t of dy[t, n] * x[t, k]: Matmul's arithmetic for weights of x's dtype,
+// with the tokens in the place of k. dy is rounded to x's dtype.
+struct MatmulWeightGradientArgs {
+  ConstTensorView dy;  // [tokens, n], f32 or bf16
+  ConstTensorView x;   // [tokens, k], f32 or bf16: what Matmul read
+  TensorView dw;       // [n, k], f32
+  MatmulOutput output = MatmulOutput::kStore;
+};
+
+void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args);
+
 }  // namespace tandem

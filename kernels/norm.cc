@@ -1,6 +1,8 @@
 #include "kernels/norm.h"
 
 #include "kernels/core/shape_check.h"
+#include "kernels/cpu/gradient.h"
+#include "kernels/cpu/norm_backward_rows.h"
 #include "kernels/cpu/norm_rows.h"
 #include "kernels/cpu/rows_of.h"
 
@@ -33,6 +35,37 @@ void RmsNorm(Context& context, const RmsNormArgs& args) {
       cpu::RowsOf(context.isa, cpu::portable::RmsNorm, cpu::avx2::RmsNorm, cpu::avx512::RmsNorm);
   context.pool.ForRanges(rows, cpu::GrainRows(width),
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
+}
+
+void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args) {
+  ShapeCheck check("RmsNormBackward");
+  Dim rows{"rows"}, width{"width"};
+  check.Match("x", args.x, {rows, width}).Type("x", args.x, {DType::kF32});
+  check.Match("weight", args.weight, {width}).Type("weight", args.weight, {DType::kF32});
+  check.Match("dy", args.dy, {rows, width}).Type("dy", args.dy, {DType::kF32});
+  check.Match("dx", args.dx, {rows, width}).Type("dx", args.dx, {DType::kF32});
+  check.Match("dweight", args.dweight, {width}).Type("dweight", args.dweight, {DType::kF32});
+  CHECK(args.output == GradientOutput::kStore || args.dx.bytes() != args.dy.bytes());
+  const int64_t num_blocks = NumGradientBlocks(rows);
+  WorkspaceScope scratch(context.workspace);
+  const TensorView partials(scratch.Take<float>(num_blocks * width), Shape{num_blocks, width});
+  const cpu::RmsNormBackwardRows work{.x = args.x.data<float>(),
+                                      .weight = args.weight.data<float>(),
+                                      .dy = args.dy.data<float>(),
+                                      .rows = rows,
+                                      .block_rows = kGradientRows,
+                                      .width = width,
+                                      .eps = args.eps,
+                                      .add = args.output == GradientOutput::kAdd,
+                                      .dx = args.dx.data<float>(),
+                                      .partials = partials.data<float>()};
+  if (width == 0) return;
+  cpu::RmsNormBackwardFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::RmsNormBackward, cpu::avx2::RmsNormBackward,
+                  cpu::avx512::RmsNormBackward);
+  context.pool.ForRanges(num_blocks, cpu::GrainRows(2 * width * kGradientRows),
+                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+  cpu::SumBlocks(context, partials, args.dweight);
 }
 
 }  // namespace tandem

@@ -4,6 +4,7 @@
 
 #include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
+#include "kernels/gradient.h"
 
 namespace tandem {
 
@@ -24,5 +25,21 @@ struct RmsNormArgs {
 
 // For per-head q/k norm, pass [tokens * heads, head_dim].
 void RmsNorm(Context& context, const RmsNormArgs& args);
+
+// With n = x / sqrt(mean(x^2) + eps) and g = dy * weight, taking roundings for the identity:
+//   dx (=, +=) (g - n * mean(g * n)) / sqrt(mean(x^2) + eps)
+//   dweight = sum over rows of dy * n
+// dweight's sum goes in blocks of rows (kernels/gradient.h).
+struct RmsNormBackwardArgs {
+  ConstTensorView x;       // [rows, width], f32: what RmsNorm read (after the residual sum)
+  ConstTensorView weight;  // [width], f32
+  float eps = 1e-5f;
+  ConstTensorView dy;                            // [rows, width], f32
+  TensorView dx;                                 // [rows, width], f32; with kStore it may be dy
+  GradientOutput output = GradientOutput::kAdd;  // of dx
+  TensorView dweight;                            // [width], f32; =
+};
+
+void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args);
 
 }  // namespace tandem

@@ -48,6 +48,7 @@ void Rope(Context& context, const RopeArgs& args) {
       .x = args.x.data<float>(),
       .heads = heads,
       .head_dim = head_dim,
+      .backward = args.direction == RopeDirection::kBackward,
   };
   for (int64_t token = 0; token < tokens; ++token) {
     const int32_t position = work.positions[token];

@@ -67,10 +67,16 @@ class RopeTable {
   Buffer values_;  // max_positions rows of virtual memory, touched as far as ready
 };
 
+enum class RopeDirection : uint8_t {
+  kForward,
+  kBackward,  // the transposed rotation: from the gradient of the result to that of x
+};
+
 struct RopeArgs {
   ConstTensorView positions;  // [tokens], i32, each < table.num_ready()
   const RopeTable& table;
   TensorView x;  // [tokens, heads, head_dim], f32, in place
+  RopeDirection direction = RopeDirection::kForward;
 };
 
 void Rope(Context& context, const RopeArgs& args);

@@ -1,5 +1,6 @@
 #pragma once
-// Cuts the columns of a matrix into dense pieces: one fused projection into q, k and v.
+// Cuts the columns of a matrix into dense pieces, one fused projection into q, k and v, and joins
+// them again.
 
 #include <span>
 
@@ -14,5 +15,13 @@ struct SplitColumnsArgs {
 };
 
 void SplitColumns(Context& context, const SplitColumnsArgs& args);
+
+// The backward of SplitColumns.
+struct MergeColumnsArgs {
+  std::span<const ConstTensorView> parts;  // each [rows, width_i], as above
+  TensorView x;                            // [rows, sum of widths], f32; =
+};
+
+void MergeColumns(Context& context, const MergeColumnsArgs& args);
 
 }  // namespace tandem

@@ -38,6 +38,7 @@ AttentionCall MakeCall(const AttentionArgs& args) {
   return {.q = args.q.data<float>(),
           .y = args.y.bytes(),
           .y_dtype = args.y.dtype(),
+          .statistics = args.statistics.empty() ? nullptr : args.statistics.data<float>(),
           .num_heads = args.q.dim(1),
           .num_kv_heads = layout.num_kv_heads,
           .head_dim = layout.head_dim,

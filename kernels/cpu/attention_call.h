@@ -22,6 +22,7 @@ struct AttentionCall {
   const float* q = nullptr;     // [tokens, num_heads, head_dim]
   std::byte* y = nullptr;       // the same shape
   DType y_dtype = DType::kF32;  // f32 or bf16
+  float* statistics = nullptr;  // [tokens, num_heads, 2], or null
   int64_t num_heads = 0;
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;

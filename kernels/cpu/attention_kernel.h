@@ -115,6 +115,11 @@ static void WriteRows(const AttentionCall& call, const AttentionItem& item,
     } else {
       WriteRow(call, sums, reinterpret_cast<BFloat16*>(call.y) + offset);
     }
+    if (call.statistics != nullptr) {
+      float* statistics = call.statistics + offset / call.head_dim * 2;
+      statistics[0] = total.maxima[row];
+      statistics[1] = SumLanes(Load(sums + call.sums_width() - kLanes));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/matmul_grid.h"
 #include "kernels/cpu/matmul_input.h"
 #include "kernels/cpu/matmul_kernel.h"
 
@@ -152,9 +153,12 @@ void Matmul(Context& context, const MatmulArgs& args) {
   MatmulOperands operands = OperandsOf(input, args.x_scales, args.w, args.y);
   if (!args.bias.empty()) operands.bias = args.bias.data<float>();
   operands.add_to_y = args.output == MatmulOutput::kAdd;
+  RunMatmul(context, kernel, operands, args.w.k(), tokens);
+}
 
-  const MatmulGrid grid =
-      PlanGrid(kernel, operands, args.w.k(), tokens, context.pool.num_threads());
+void RunMatmul(Context& context, const MatmulKernel& kernel, const MatmulOperands& operands,
+               int64_t k, int64_t tokens) {
+  const MatmulGrid grid = PlanGrid(kernel, operands, k, tokens, context.pool.num_threads());
   if (grid.row_parts * grid.panel_parts == 1) {
     const ScopedFlushDenormals flush;
     RunShare(kernel, operands, grid, 0, tokens, 0);

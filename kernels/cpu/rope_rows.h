@@ -11,6 +11,7 @@ struct RopeRows {
   float* x = nullptr;                  // [tokens, heads, head_dim]
   int64_t heads = 0;
   int64_t head_dim = 0;
+  bool backward = false;
 };
 
 using RopeFunction = void(const RopeRows& rows, int64_t begin, int64_t end);

@@ -376,5 +376,39 @@ TEST(AttentionPlan, CoversEverySegmentOnce) {
   }
 }
 
+// The op table compares AttentionBackward with this reference; here it is held to differences.
+TEST(AttentionBackward, ReferenceIsTheDerivative) {
+  const AttentionHeads heads{.num_heads = 4, .num_kv_heads = 2, .head_dim = 8, .window = 4};
+  const AttentionText text(heads, 6, 9);
+  const AttentionText other(heads, 6, 10);
+  const std::vector<float>& dy = other.q;
+  const auto loss = [&](const AttentionText& at) {
+    double sum = 0;
+    for (int64_t position = 0; position < at.length; ++position) {
+      const std::vector<double> y = ReferenceAttentionRow(heads, at, position);
+      for (size_t i = 0; i < y.size(); ++i) {
+        sum += y[i] * static_cast<double>(dy[static_cast<size_t>(position) * y.size() + i]);
+      }
+    }
+    return sum;
+  };
+  const AttentionGradients gradients = ReferenceAttentionGradients(heads, text, dy);
+  const auto check = [&](std::vector<float> AttentionText::*part, const std::vector<double>& want) {
+    ASSERT_EQ((text.*part).size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      AttentionText moved = text;
+      // Floats that differ by what they really differ by.
+      (moved.*part)[i] += 0.01f;
+      const double above = loss(moved), up = static_cast<double>((moved.*part)[i]);
+      (moved.*part)[i] = (text.*part)[i] - 0.01f;
+      const double below = loss(moved), down = static_cast<double>((moved.*part)[i]);
+      EXPECT_NEAR((above - below) / (up - down), want[i], 1e-4) << i;
+    }
+  };
+  check(&AttentionText::q, gradients.dq);
+  check(&AttentionText::k, gradients.dk);
+  check(&AttentionText::v, gradients.dv);
+}
+
 }  // namespace
 }  // namespace tandem

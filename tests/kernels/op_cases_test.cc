@@ -97,6 +97,9 @@ TEST_F(OpTable, ConversionsAndCopiesAgreeEverywhere) {
 }
 TEST_F(OpTable, AttentionAgreesEverywhere) { CheckAll({"attention", "kv_write"}); }
 TEST_F(OpTable, MixturesAgreeEverywhere) { CheckAll({"moe_"}); }
+TEST_F(OpTable, GradientsAgreeEverywhere) {
+  CheckAll({"sum_rows", "embedding_backward", "merge_columns"});
+}
 TEST_F(OpTable, SamplingAgreesEverywhere) { CheckAll({"log_softmax", "sample", "top_ids"}); }
 
 TEST(OpCases, EveryOpHasCasesForTestsAndForTiming) {

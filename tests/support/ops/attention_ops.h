@@ -38,6 +38,18 @@ struct AttentionText {
 std::vector<double> ReferenceAttentionRow(const AttentionHeads& heads, const AttentionText& text,
                                           int64_t position);
 
+// Gradients of one text's attention, given dy [length, num_heads, head_dim], in double precision
+// from q, k and v as the cache rounds them.
+struct AttentionGradients {
+  std::vector<double> dq;  // [length, num_heads, head_dim]
+  std::vector<double> dk;  // [length, num_kv_heads, head_dim]
+  std::vector<double> dv;  // [length, num_kv_heads, head_dim]
+};
+
+AttentionGradients ReferenceAttentionGradients(const AttentionHeads& heads,
+                                               const AttentionText& text,
+                                               const std::vector<float>& dy);
+
 // A sequence's part of a step: its last new_tokens of context_len.
 struct SequenceShape {
   int64_t new_tokens;
@@ -81,8 +93,10 @@ class AttentionOp : public OpRun {
   ConstTensorView q;  // [tokens, num_heads, head_dim], f32
   TensorView y;       // [tokens, num_heads, head_dim]
 
+  const std::vector<AttentionText>& texts() const { return texts_; }  // of each sequence
+
  private:
-  std::vector<AttentionText> texts_;  // of each sequence
+  std::vector<AttentionText> texts_;
 };
 
 }  // namespace tandem

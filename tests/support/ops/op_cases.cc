@@ -36,8 +36,10 @@ std::vector<OpCase> OpCases(OpUse use) {
   AddRowCases(cases);
   AddTableCases(cases);
   AddAttentionCases(cases);
+  AddAttentionBackwardCases(cases);
   AddKvCases(cases);
   AddMoeCases(cases);
+  AddBackwardCases(cases);
   AddSamplingCases(cases);
   std::erase_if(cases, [use](const OpCase& c) { return c.use != use; });
   return cases;

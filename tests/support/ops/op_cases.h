@@ -15,8 +15,10 @@ void AddMatmulCases(std::vector<OpCase>& cases);
 void AddRowCases(std::vector<OpCase>& cases);
 void AddTableCases(std::vector<OpCase>& cases);
 void AddAttentionCases(std::vector<OpCase>& cases);
+void AddAttentionBackwardCases(std::vector<OpCase>& cases);
 void AddKvCases(std::vector<OpCase>& cases);
 void AddMoeCases(std::vector<OpCase>& cases);
+void AddBackwardCases(std::vector<OpCase>& cases);
 void AddSamplingCases(std::vector<OpCase>& cases);
 
 }  // namespace tandem
