@@ -100,6 +100,8 @@ TEST_F(OpTable, MixturesAgreeEverywhere) { CheckAll({"moe_"}); }
 TEST_F(OpTable, GradientsAgreeEverywhere) {
   CheckAll({"sum_rows", "embedding_backward", "merge_columns"});
 }
+TEST_F(OpTable, LossesAgreeEverywhere) { CheckAll({"cross_entropy"}); }
+TEST_F(OpTable, OptimisersAgreeEverywhere) { CheckAll({"adamw", "sum_of_squares"}); }
 TEST_F(OpTable, SamplingAgreesEverywhere) { CheckAll({"log_softmax", "sample", "top_ids"}); }
 
 TEST(OpCases, EveryOpHasCasesForTestsAndForTiming) {

@@ -40,6 +40,7 @@ std::vector<OpCase> OpCases(OpUse use) {
   AddKvCases(cases);
   AddMoeCases(cases);
   AddBackwardCases(cases);
+  AddLossCases(cases);
   AddSamplingCases(cases);
   std::erase_if(cases, [use](const OpCase& c) { return c.use != use; });
   return cases;

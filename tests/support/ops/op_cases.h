@@ -19,6 +19,7 @@ void AddAttentionBackwardCases(std::vector<OpCase>& cases);
 void AddKvCases(std::vector<OpCase>& cases);
 void AddMoeCases(std::vector<OpCase>& cases);
 void AddBackwardCases(std::vector<OpCase>& cases);
+void AddLossCases(std::vector<OpCase>& cases);
 void AddSamplingCases(std::vector<OpCase>& cases);
 
 }  // namespace tandem

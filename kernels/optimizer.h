@@ -1,0 +1,37 @@
+#pragma once
+// What the optimiser does to one tensor, and the norm that gradients are clipped by. Element-wise,
+// or in one fixed order, so a step has the same bits on any number of threads and on every
+// instruction set.
+
+#include <cstdint>
+
+#include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
+
+namespace tandem {
+
+// AdamW (Loshchilov and Hutter, 2019), in PyTorch's order of operations, with g = gradient * scale:
+//   w -= rate decay w;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g g
+//   w -= rate / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
+struct AdamWArgs {
+  TensorView weights;        // any shape, f32: the master copy
+  ConstTensorView gradient;  // weights' shape, f32
+  TensorView m;              // weights' shape, f32: first moment
+  TensorView v;              // weights' shape, f32: second moment
+  float scale = 1.0f;        // of the gradient: clipping, and 1 / loss scale
+  double rate = 0.0;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double decay = 0.0;
+  int64_t step = 1;  // from 1
+};
+
+void AdamW(Context& context, const AdamWArgs& args);
+
+// The sum of the squares of all elements, f32: over blocks of 4096 elements in 16 f32 lanes
+// ascending and a fixed tree, then the blocks in double, ascending. Not finite when an element is
+// not, or when a square is beyond f32.
+double SumOfSquares(Context& context, ConstTensorView x);
+
+}  // namespace tandem
