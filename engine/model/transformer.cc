@@ -27,6 +27,16 @@ ConstTensorView Optional(const Tensor& tensor) {
   return tensor.empty() ? ConstTensorView() : tensor.view();
 }
 
+// Nothing of what is not kept.
+TensorView FirstRows(Tensor& buffer, int64_t rows) {
+  return buffer.empty() ? TensorView() : buffer.view().Rows(0, rows);
+}
+
+// A copy for the backward, where one is kept.
+void Remember(Context& context, ConstTensorView x, Tensor& copy) {
+  if (!copy.empty()) Convert(context, {.x = x, .y = copy.view().Rows(0, x.dim(0))});
+}
+
 int64_t WidestFeedForward(const ModelConfig& config) {
   int64_t widest = 0;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -38,37 +48,38 @@ int64_t WidestFeedForward(const ModelConfig& config) {
 
 }  // namespace
 
-Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens)
+Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens,
+                         Keep keep)
     : config_(config),
       weights_(weights),
       rope_(config.rope),
       activation_dtype_(weights.dtype == DType::kBf16 ? DType::kBf16 : DType::kF32),
       max_tokens_(max_tokens) {
   const int64_t rows = max_tokens * std::max<int64_t>(config.moe.top_k, 1);
-  const int64_t heads = config.num_heads, kv_heads = config.num_kv_heads, dim = config.head_dim;
-  const int64_t intermediate = WidestFeedForward(config);
+  const int64_t kv_heads = config.num_kv_heads, dim = config.head_dim;
+  const bool int8 = weights.dtype == DType::kI8;
+  CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
+  layers_ = AllocateActivations(config, max_tokens, activation_dtype_,
+                                int8 ? DType::kI8 : activation_dtype_, keep);
   hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
   normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size});
-  qkv_ = Tensor(DType::kF32, {max_tokens, (heads + 2 * kv_heads) * dim});
-  q_ = Tensor(DType::kF32, {max_tokens, heads, dim});
   k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
   v_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
-  attended_ = Tensor(activation_dtype_, {max_tokens, heads * dim});
-  gate_up_ = Tensor(DType::kF32, {rows, 2 * intermediate});
-  activated_ = Tensor(activation_dtype_, {rows, intermediate});
-  const bool int8 = weights.dtype == DType::kI8;
   if (int8) {
-    const int64_t widest = std::max({config.hidden_size, heads * dim, intermediate});
+    const int64_t widest =
+        std::max({config.hidden_size, config.num_heads * dim, WidestFeedForward(config)});
     quantized_ = Tensor(DType::kI8, {rows, widest});
     row_scales_ = Tensor(DType::kF32, {rows});
   }
   if (config.moe.num_experts > 0) {
-    const DType input = int8 ? DType::kI8 : activation_dtype_;
-    expert_input_ = Tensor(input, {rows, config.hidden_size});
     if (int8) expert_scales_ = Tensor(DType::kF32, {rows});
-    expert_output_ = Tensor(DType::kF32, {rows, config.hidden_size});
     shared_output_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
   }
+}
+
+const LayerActivations& Transformer::activations(int64_t layer) const {
+  CHECK(static_cast<int64_t>(layers_.size()) == config_.num_layers, "activations are not kept");
+  return layers_[static_cast<size_t>(layer)];
 }
 
 void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& pool) {
@@ -87,15 +98,17 @@ void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& poo
 void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool,
                                  int64_t layer) {
   const AttentionWeights& weights = weights_.layers[static_cast<size_t>(layer)].attention;
+  LayerActivations& kept = At(layer);
   const int64_t tokens = num_tokens_, dim = config_.head_dim;
   const TensorView hidden = hidden_.view().Rows(0, tokens);
-  const TensorView normed = normed_.view().Rows(0, tokens);
-  const TensorView qkv = qkv_.view().Rows(0, tokens);
-  const TensorView q = q_.view().Rows(0, tokens);
+  const TensorView normed = kept.attention_normed.view().Rows(0, tokens);
+  const TensorView qkv = kept.qkv.view().Rows(0, tokens);
+  const TensorView q = kept.q.view().Rows(0, tokens);
   const TensorView k = k_.view().Rows(0, tokens);
   const TensorView v = v_.view().Rows(0, tokens);
-  const TensorView attended = attended_.view().Rows(0, tokens);
+  const TensorView attended = kept.attended.view().Rows(0, tokens);
 
+  Remember(context, hidden, kept.input);
   Norm(context, hidden, weights.norm, normed);  // [tokens, hidden]
   const MatmulInput input = Stage(context, normed);
   Matmul(context, {.x = input.x,
@@ -120,7 +133,8 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
                       .layer = layer,
                       .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
                       .window = config_.windows[static_cast<size_t>(layer)],
-                      .y = attended.Reshaped({tokens, config_.num_heads, dim})});
+                      .y = attended.Reshaped({tokens, config_.num_heads, dim}),
+                      .statistics = FirstRows(kept.statistics, tokens)});
   const MatmulInput mixed = Stage(context, attended);  // [tokens, heads * head_dim]
   Matmul(context, {.x = mixed.x,
                    .x_scales = mixed.scales,
@@ -133,20 +147,25 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
 void Transformer::FeedForwardBlock(Context& context, int64_t layer) {
   const LayerWeights& weights = weights_.layers[static_cast<size_t>(layer)];
   const TensorView hidden = hidden_.view().Rows(0, num_tokens_);
-  const TensorView normed = normed_.view().Rows(0, num_tokens_);
+  LayerActivations& kept = At(layer);
+  Tensor& norm_output = kept.ffn_normed.empty() ? kept.attention_normed : kept.ffn_normed;
+  const TensorView normed = norm_output.view().Rows(0, num_tokens_);
+  Remember(context, hidden, kept.middle);
   Norm(context, hidden, weights.ffn_norm, normed);  // [tokens, hidden]
   if (weights.moe) {
-    MixtureOfExperts(context, *weights.moe, normed);
+    MixtureOfExperts(context, *weights.moe, normed, kept.moe);
   } else {
-    FeedForward(context, *weights.dense, Stage(context, normed), hidden, MatmulOutput::kAdd);
+    FeedForward(context, *weights.dense, Stage(context, normed), kept.dense, hidden,
+                MatmulOutput::kAdd);
   }
 }
 
 void Transformer::FeedForward(Context& context, const FeedForwardWeights& weights,
-                              const MatmulInput& input, TensorView y, MatmulOutput output) {
-  const int64_t tokens = input.x.dim(0), intermediate = weights.down.k();
-  const TensorView gate_up = First(gate_up_, {tokens, 2 * intermediate});
-  const TensorView activated = First(activated_, {tokens, intermediate});
+                              const MatmulInput& input, FeedForwardActivations& activations,
+                              TensorView y, MatmulOutput output) {
+  const int64_t tokens = input.x.dim(0);
+  const TensorView gate_up = activations.gate_up.view().Rows(0, tokens);
+  const TensorView activated = activations.activated.view().Rows(0, tokens);
   Matmul(context, {.x = input.x,
                    .x_scales = input.scales,
                    .w = weights.gate_up,
@@ -163,45 +182,15 @@ void Transformer::FeedForward(Context& context, const FeedForwardWeights& weight
 }
 
 void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
-                                   ConstTensorView normed) {
+                                   ConstTensorView normed, MoeActivations& kept) {
   const MoeConfig& moe = config_.moe;
-  const int64_t tokens = num_tokens_, hidden_size = config_.hidden_size;
-  const int64_t rows = tokens * moe.top_k;
-  WorkspaceScope scratch(context.workspace);
-  const auto ints = [&](Shape shape) {
-    return TensorView(scratch.Take<int32_t>(shape.num_elements()), shape);
-  };
-  const auto floats = [&](Shape shape) {
-    return TensorView(scratch.Take<float>(shape.num_elements()), shape);
-  };
-
-  ConstTensorView routed = normed;
-  if (normed.dtype() !=
-      DType::kF32) {  // the router is f32; its input is rounded as the experts' is
-    const TensorView widened = floats({tokens, hidden_size});
-    Convert(context, {.x = normed, .y = widened});
-    routed = widened;
-  }
-  const TensorView logits = floats({tokens, moe.num_experts});
-  const TensorView experts = ints({tokens, moe.top_k});
-  const TensorView shares = floats({tokens, moe.top_k});
-  Matmul(context, {.x = routed, .x_scales = {}, .w = weights.router, .y = logits});
-  MoeRoute(context, {.logits = logits,
-                     .score = moe.score,
-                     .renormalise = moe.renormalise,
-                     .experts = experts,
-                     .weights = shares});  // [tokens, top_k]
-  const TensorView offsets = ints({moe.num_experts + 1});
-  const TensorView row_of = ints({tokens, moe.top_k});
-  const TensorView token_of = ints({rows});
-  MoePermute(context, {.experts = experts,
-                       .num_experts = moe.num_experts,
-                       .offsets = offsets,
-                       .row_of = row_of,
-                       .token_of = token_of});
+  const int64_t tokens = num_tokens_, rows = tokens * moe.top_k;
+  Route(context, weights, normed, kept);
+  const ConstTensorView row_of = FirstRows(kept.row_of, tokens);
+  const ConstTensorView token_of = FirstRows(kept.token_of, rows);
 
   const MatmulInput input = Stage(context, normed);  // [tokens, hidden]
-  const TensorView gathered = First(expert_input_, {rows, hidden_size});
+  const TensorView gathered = kept.gathered.view().Rows(0, rows);
   GatherRows(context, {.x = input.x, .rows = token_of, .y = gathered});
   ConstTensorView gathered_scales;
   if (!input.scales.empty()) {
@@ -213,30 +202,58 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
   ConstTensorView shared;
   for (size_t index = 0; index < weights.shared.size(); ++index) {
     const TensorView sum = shared_output_.view().Rows(0, tokens);
-    FeedForward(context, weights.shared[index], Stage(context, normed), sum,
+    FeedForward(context, weights.shared[index], Stage(context, normed),
+                kept.shared[std::min(index, kept.shared.size() - 1)], sum,
                 index == 0 ? MatmulOutput::kStore : MatmulOutput::kAdd);
     shared = sum;
   }
-  const TensorView gate_up = First(gate_up_, {rows, 2 * moe.intermediate_size});
-  const TensorView activated = First(activated_, {rows, moe.intermediate_size});
-  const TensorView output = First(expert_output_, {rows, hidden_size});
+  const TensorView gate_up = kept.routed.gate_up.view().Rows(0, rows);
+  const TensorView activated = kept.routed.activated.view().Rows(0, rows);
+  const TensorView output = kept.output.view().Rows(0, rows);
   MatmulGrouped(context, {.x = gathered,
                           .x_scales = gathered_scales,
-                          .offsets = offsets,
+                          .offsets = kept.offsets,
                           .w = weights.gate_up,
                           .y = gate_up});  // [rows, 2 * intermediate]
   SiluMul(context, {.gate_up = gate_up, .y = activated});
   const MatmulInput staged = Stage(context, activated);
   MatmulGrouped(context, {.x = staged.x,
                           .x_scales = staged.scales,
-                          .offsets = offsets,
+                          .offsets = kept.offsets,
                           .w = weights.down,
                           .y = output});  // [rows, hidden]
   MoeCombine(context, {.y_rows = output,
                        .row_of = row_of,
-                       .weights = shares,
+                       .weights = FirstRows(kept.shares, tokens),
                        .shared = shared,
                        .y = hidden_.view().Rows(0, tokens)});  // [tokens, hidden]
+}
+
+void Transformer::Route(Context& context, const MoeWeights& weights, ConstTensorView normed,
+                        MoeActivations& kept) {
+  const MoeConfig& moe = config_.moe;
+  const int64_t tokens = num_tokens_;
+  WorkspaceScope scratch(context.workspace);
+  ConstTensorView routed = normed;
+  // The router is f32; its input is rounded as the experts' is.
+  if (normed.dtype() != DType::kF32) {
+    const TensorView widened(scratch.Take<float>(normed.num_elements()), normed.shape());
+    Convert(context, {.x = normed, .y = widened});
+    routed = widened;
+  }
+  const TensorView logits = kept.logits.view().Rows(0, tokens);
+  const TensorView experts = kept.experts.view().Rows(0, tokens);
+  Matmul(context, {.x = routed, .x_scales = {}, .w = weights.router, .y = logits});
+  MoeRoute(context, {.logits = logits,
+                     .score = moe.score,
+                     .renormalise = moe.renormalise,
+                     .experts = experts,
+                     .weights = kept.shares.view().Rows(0, tokens)});  // [tokens, top_k]
+  MoePermute(context, {.experts = experts,
+                       .num_experts = moe.num_experts,
+                       .offsets = kept.offsets,
+                       .row_of = kept.row_of.view().Rows(0, tokens),
+                       .token_of = kept.token_of.view().Rows(0, tokens * moe.top_k)});
 }
 
 void Transformer::Logits(Context& context, std::span<const int32_t> rows, TensorView logits) {
@@ -245,13 +262,18 @@ void Transformer::Logits(Context& context, std::span<const int32_t> rows, Tensor
   const Shape shape{num_rows, config_.hidden_size};
   const TensorView picked(scratch.Take<float>(shape.num_elements()), shape);
   const TensorView normed = normed_.view().Rows(0, num_rows);
-  GatherRows(context, {.x = hidden(), .rows = {rows.data(), Shape{num_rows}}, .y = picked});
-  Norm(context, picked, weights_.final_norm, normed);  // [rows, hidden]
+  HeadInput(context, {rows.data(), Shape{num_rows}}, picked, normed);
   const MatmulInput input = Stage(context, normed);
   Matmul(context, {.x = input.x,
                    .x_scales = input.scales,
                    .w = weights_.output_head(),
                    .y = logits});  // [rows, vocab]
+}
+
+void Transformer::HeadInput(Context& context, ConstTensorView rows, TensorView picked,
+                            TensorView normed) {
+  GatherRows(context, {.x = hidden(), .rows = rows, .y = picked});
+  Norm(context, picked, weights_.final_norm, normed);  // [rows, hidden]
 }
 
 void Transformer::Norm(Context& context, TensorView x, const Tensor& weight, TensorView y) {

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/config/model_config.h"
+#include "engine/model/activations.h"
 #include "engine/model/token_batch.h"
 #include "engine/model/weights.h"
 #include "kernels/core/context.h"
@@ -20,7 +22,8 @@ namespace tandem {
 class Transformer {
  public:
   // `config` and `weights` outlive this. Buffers are sized for max_tokens a step.
-  Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens);
+  Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens,
+              Keep keep = Keep::kNothing);
 
   // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
   // here until the next call: the residual stream before the final norm.
@@ -29,6 +32,15 @@ class Transformer {
   // Final norm and output head for some tokens of the last Forward.
   // rows: indices of tokens, at most max_tokens; logits [rows, vocab], f32.
   void Logits(Context& context, std::span<const int32_t> rows, TensorView logits);
+
+  // What the output head reads for some tokens of the last Forward.
+  // picked [rows, hidden], f32: the residual stream; normed [rows, hidden], activation dtype.
+  void HeadInput(Context& context, ConstTensorView rows, TensorView picked, TensorView normed);
+
+  // Of the last Forward; with Keep::kForBackward only. Leading dimensions are max_tokens.
+  const LayerActivations& activations(int64_t layer) const;
+  const RopeTable& rope() const { return rope_; }
+  DType activation_dtype() const { return activation_dtype_; }
 
   // [tokens of the last Forward, hidden], f32
   ConstTensorView hidden() const { return hidden_.view().Rows(0, num_tokens_); }
@@ -43,8 +55,14 @@ class Transformer {
   void AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   void FeedForwardBlock(Context& context, int64_t layer);
   void FeedForward(Context& context, const FeedForwardWeights& weights, const MatmulInput& input,
-                   TensorView y, MatmulOutput output);
-  void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed);
+                   FeedForwardActivations& activations, TensorView y, MatmulOutput output);
+  void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed,
+                        MoeActivations& activations);
+  void Route(Context& context, const MoeWeights& weights, ConstTensorView normed,
+             MoeActivations& activations);
+  LayerActivations& At(int64_t layer) {
+    return layers_[layers_.size() == 1 ? 0 : static_cast<size_t>(layer)];
+  }
   void Norm(Context& context, TensorView x, const Tensor& weight, TensorView y);
   MatmulInput Stage(Context& context, ConstTensorView x);
 
@@ -57,21 +75,15 @@ class Transformer {
 
   // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for
   // experts.
-  Tensor hidden_;         // [tokens, hidden], f32: the residual stream
-  Tensor normed_;         // [tokens, hidden], activation dtype
-  Tensor qkv_;            // [tokens, (heads + 2 kv_heads) * head_dim], f32
-  Tensor q_;              // [tokens, heads, head_dim], f32
-  Tensor k_;              // [tokens, kv_heads, head_dim], f32
-  Tensor v_;              // [tokens, kv_heads, head_dim], f32
-  Tensor attended_;       // [tokens, heads * head_dim], activation dtype
-  Tensor gate_up_;        // [rows, 2 * intermediate], f32
-  Tensor activated_;      // [rows, intermediate], activation dtype
-  Tensor quantized_;      // [rows, widest input], i8; int8 weights only
-  Tensor row_scales_;     // [rows], f32; int8 weights only
-  Tensor expert_input_;   // [rows, hidden], the matmul's dtype; mixtures only
-  Tensor expert_scales_;  // [rows], f32; mixtures with int8 weights only
-  Tensor expert_output_;  // [rows, hidden], f32; mixtures only
-  Tensor shared_output_;  // [tokens, hidden], f32; mixtures only
+  std::vector<LayerActivations> layers_;  // one for all, or one for each
+  Tensor hidden_;                         // [tokens, hidden], f32: the residual stream
+  Tensor normed_;                         // [tokens, hidden], activation dtype: the final norm
+  Tensor k_;                              // [tokens, kv_heads, head_dim], f32
+  Tensor v_;                              // [tokens, kv_heads, head_dim], f32
+  Tensor quantized_;                      // [rows, widest input], i8; int8 weights only
+  Tensor row_scales_;                     // [rows], f32; int8 weights only
+  Tensor expert_scales_;                  // [rows], f32; mixtures with int8 weights only
+  Tensor shared_output_;                  // [tokens, hidden], f32; mixtures only
 };
 
 }  // namespace tandem

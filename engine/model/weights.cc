@@ -49,29 +49,23 @@ MoeWeights AllocateMoe(const ModelConfig& config, DType dtype) {
   return weights;
 }
 
-int64_t SizeOf(const FeedForwardWeights& weights) {
-  return weights.gate_up.size_bytes() + weights.gate_up_bias.size_bytes() +
-         weights.down.size_bytes() + weights.down_bias.size_bytes();
-}
-
-int64_t SizeOf(const MoeWeights& weights) {
-  int64_t total = weights.router.size_bytes();
-  for (const PackedMatrix& matrix : weights.gate_up) total += matrix.size_bytes();
-  for (const PackedMatrix& matrix : weights.down) total += matrix.size_bytes();
-  for (const FeedForwardWeights& shared : weights.shared) total += SizeOf(shared);
-  return total;
-}
+int64_t NumRows(const PackedMatrix& matrix) { return matrix.n(); }
+int64_t NumRows(const Tensor& matrix) { return matrix.shape()[0]; }
+int64_t NumColumns(const PackedMatrix& matrix) { return matrix.k(); }
+int64_t NumColumns(const Tensor& matrix) { return matrix.shape()[1]; }
 
 // Names parameters and hands them to the visitor.
+template <typename M>
 class Walk {
  public:
-  explicit Walk(const std::function<void(const Parameter&)>& visit) : visit_(visit) {}
+  explicit Walk(const std::function<void(const ParameterOf<M>&)>& visit) : visit_(visit) {}
 
-  void Matrix(const std::string& name, PackedMatrix& matrix) {
-    MatrixRows(name, matrix, 0, matrix.n());
-  }
-  void MatrixRows(const std::string& name, PackedMatrix& matrix, int64_t first_row, int64_t rows) {
-    visit_({.name = name, .shape = {rows, matrix.k()}, .matrix = &matrix, .first_row = first_row});
+  void Matrix(const std::string& name, M& matrix) { MatrixRows(name, matrix, 0, NumRows(matrix)); }
+  void MatrixRows(const std::string& name, M& matrix, int64_t first_row, int64_t rows) {
+    visit_({.name = name,
+            .shape = {rows, NumColumns(matrix)},
+            .matrix = &matrix,
+            .first_row = first_row});
   }
   // Vectors that the model does not have are empty and skipped.
   void Whole(const std::string& name, Tensor& vector) {
@@ -82,7 +76,8 @@ class Walk {
     visit_({.name = name, .shape = {size}, .vector = &vector, .first_row = first});
   }
 
-  void Attention(const std::string& prefix, const ModelConfig& config, AttentionWeights& weights) {
+  void Attention(const std::string& prefix, const ModelConfig& config,
+                 AttentionTensors<M>& weights) {
     const int64_t q_rows = config.num_heads * config.head_dim;
     const int64_t kv_rows = config.num_kv_heads * config.head_dim;
     MatrixRows(prefix + "q_proj.weight", weights.qkv, 0, q_rows);
@@ -97,21 +92,21 @@ class Walk {
     Whole(prefix + "o_proj.bias", weights.output_bias);
   }
 
-  void FeedForward(const std::string& prefix, FeedForwardWeights& weights) {
+  void FeedForward(const std::string& prefix, FeedForwardTensors<M>& weights) {
     GateUpDown(prefix, weights.gate_up, weights.down);
-    const int64_t intermediate = weights.down.k();
+    const int64_t intermediate = NumColumns(weights.down);
     Part(prefix + "gate_proj.bias", weights.gate_up_bias, 0, intermediate);
     Part(prefix + "up_proj.bias", weights.gate_up_bias, intermediate, intermediate);
     Whole(prefix + "down_proj.bias", weights.down_bias);
   }
 
-  void GateUpDown(const std::string& prefix, PackedMatrix& gate_up, PackedMatrix& down) {
-    MatrixRows(prefix + "gate_proj.weight", gate_up, 0, down.k());
-    MatrixRows(prefix + "up_proj.weight", gate_up, down.k(), down.k());
+  void GateUpDown(const std::string& prefix, M& gate_up, M& down) {
+    MatrixRows(prefix + "gate_proj.weight", gate_up, 0, NumColumns(down));
+    MatrixRows(prefix + "up_proj.weight", gate_up, NumColumns(down), NumColumns(down));
     Matrix(prefix + "down_proj.weight", down);
   }
 
-  void Moe(const std::string& prefix, MoeWeights& weights) {
+  void Moe(const std::string& prefix, MoeTensors<M>& weights) {
     Matrix(prefix + "gate.weight", weights.router);
     for (size_t expert = 0; expert < weights.gate_up.size(); ++expert) {
       GateUpDown(prefix + "experts." + std::to_string(expert) + ".", weights.gate_up[expert],
@@ -124,22 +119,33 @@ class Walk {
   }
 
  private:
-  const std::function<void(const Parameter&)>& visit_;
+  const std::function<void(const ParameterOf<M>&)>& visit_;
 };
+
+template <typename M>
+void Visit(const ModelConfig& config, ModelTensors<M>& tensors,
+           const std::function<void(const ParameterOf<M>&)>& visit) {
+  Walk<M> walk(visit);
+  walk.Matrix("model.embed_tokens.weight", tensors.embedding);
+  for (size_t index = 0; index < tensors.layers.size(); ++index) {
+    LayerTensors<M>& layer = tensors.layers[index];
+    const std::string prefix = "model.layers." + std::to_string(index) + ".";
+    walk.Whole(prefix + "input_layernorm.weight", layer.attention.norm);
+    walk.Attention(prefix + "self_attn.", config, layer.attention);
+    walk.Whole(prefix + "post_attention_layernorm.weight", layer.ffn_norm);
+    if (layer.dense) walk.FeedForward(prefix + "mlp.", *layer.dense);
+    if (layer.moe) walk.Moe(prefix + "mlp.", *layer.moe);
+  }
+  walk.Whole("model.norm.weight", tensors.final_norm);
+  if (!tensors.head.empty()) walk.Matrix("lm_head.weight", tensors.head);
+}
 
 }  // namespace
 
 int64_t ModelWeights::size_bytes() const {
-  int64_t total = embedding.size_bytes() + final_norm.size_bytes() + head.size_bytes();
-  for (const LayerWeights& layer : layers) {
-    const AttentionWeights& attention = layer.attention;
-    total += attention.norm.size_bytes() + attention.qkv.size_bytes() +
-             attention.qkv_bias.size_bytes() + attention.q_norm.size_bytes() +
-             attention.k_norm.size_bytes() + attention.output.size_bytes() +
-             attention.output_bias.size_bytes() + layer.ffn_norm.size_bytes();
-    if (layer.dense) total += SizeOf(*layer.dense);
-    if (layer.moe) total += SizeOf(*layer.moe);
-  }
+  int64_t total = 0;
+  const auto add = [&](const auto& tensor) { total += tensor.size_bytes(); };
+  ForEachTensor(*this, add, add);
   return total;
 }
 
@@ -165,21 +171,14 @@ ModelWeights AllocateWeights(const ModelConfig& config, DType dtype) {
   return weights;
 }
 
-void ForEachParameter(const ModelConfig& config, ModelWeights& weights,
+void ForEachParameter(const ModelConfig& config, ModelTensors<PackedMatrix>& weights,
                       const std::function<void(const Parameter&)>& visit) {
-  Walk walk(visit);
-  walk.Matrix("model.embed_tokens.weight", weights.embedding);
-  for (size_t index = 0; index < weights.layers.size(); ++index) {
-    LayerWeights& layer = weights.layers[index];
-    const std::string prefix = "model.layers." + std::to_string(index) + ".";
-    walk.Whole(prefix + "input_layernorm.weight", layer.attention.norm);
-    walk.Attention(prefix + "self_attn.", config, layer.attention);
-    walk.Whole(prefix + "post_attention_layernorm.weight", layer.ffn_norm);
-    if (layer.dense) walk.FeedForward(prefix + "mlp.", *layer.dense);
-    if (layer.moe) walk.Moe(prefix + "mlp.", *layer.moe);
-  }
-  walk.Whole("model.norm.weight", weights.final_norm);
-  if (!weights.head.empty()) walk.Matrix("lm_head.weight", weights.head);
+  Visit(config, weights, visit);
+}
+
+void ForEachParameter(const ModelConfig& config, ModelTensors<Tensor>& tensors,
+                      const std::function<void(const ParameterOf<Tensor>&)>& visit) {
+  Visit(config, tensors, visit);
 }
 
 }  // namespace tandem

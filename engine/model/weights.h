@@ -4,54 +4,23 @@
 // step runs).
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/config/model_config.h"
+#include "engine/model/model_tensors.h"
 #include "kernels/matmul.h"
 
 namespace tandem {
 
-struct AttentionWeights {
-  Tensor norm;          // [hidden]
-  PackedMatrix qkv;     // [(num_heads + 2 num_kv_heads) * head_dim, hidden]: q rows, k rows, v rows
-  Tensor qkv_bias;      // [the same rows], or empty
-  Tensor q_norm;        // [head_dim], or empty
-  Tensor k_norm;        // [head_dim], or empty
-  PackedMatrix output;  // [hidden, num_heads * head_dim]
-  Tensor output_bias;   // [hidden], or empty
-};
+using AttentionWeights = AttentionTensors<PackedMatrix>;
+using FeedForwardWeights = FeedForwardTensors<PackedMatrix>;
+using MoeWeights = MoeTensors<PackedMatrix>;
+using LayerWeights = LayerTensors<PackedMatrix>;
 
-struct FeedForwardWeights {
-  PackedMatrix gate_up;  // [2 * intermediate, hidden]: gate rows, then up rows
-  Tensor gate_up_bias;   // [2 * intermediate], or empty
-  PackedMatrix down;     // [hidden, intermediate]
-  Tensor down_bias;      // [hidden], or empty
-};
-
-struct MoeWeights {
-  PackedMatrix router;                     // [num_experts, hidden], always f32
-  std::vector<PackedMatrix> gate_up;       // [num_experts] of [2 * moe intermediate, hidden]
-  std::vector<PackedMatrix> down;          // [num_experts] of [hidden, moe intermediate]
-  std::vector<FeedForwardWeights> shared;  // [num_shared]
-};
-
-struct LayerWeights {
-  AttentionWeights attention;
-  Tensor ffn_norm;                          // [hidden]
-  std::optional<FeedForwardWeights> dense;  // exactly one of the two
-  std::optional<MoeWeights> moe;
-};
-
-struct ModelWeights {
+struct ModelWeights : ModelTensors<PackedMatrix> {
   DType dtype = DType::kF32;  // of every matrix but the routers
-  PackedMatrix embedding;     // [vocab, hidden]
-  std::vector<LayerWeights> layers;
-  Tensor final_norm;  // [hidden]
-  PackedMatrix head;  // [vocab, hidden]; empty when tied to the embedding
 
-  const PackedMatrix& output_head() const { return head.empty() ? embedding : head; }
   int64_t size_bytes() const;
 };
 
@@ -60,16 +29,21 @@ ModelWeights AllocateWeights(const ModelConfig& config, DType dtype);
 
 // One named tensor of a checkpoint and where it goes: rows first_row.. of a matrix, or elements
 // first_row.. of a vector.
-struct Parameter {
+template <typename Matrix>
+struct ParameterOf {
   std::string name;  // as Hugging Face writes it: "model.layers.0.self_attn.q_proj.weight"
   Shape shape;
-  PackedMatrix* matrix = nullptr;
+  Matrix* matrix = nullptr;
   Tensor* vector = nullptr;
   int64_t first_row = 0;
 };
+using Parameter = ParameterOf<PackedMatrix>;
 
 // Visits every parameter of the model in checkpoint order: the one place that knows the names.
-void ForEachParameter(const ModelConfig& config, ModelWeights& weights,
+void ForEachParameter(const ModelConfig& config, ModelTensors<PackedMatrix>& weights,
                       const std::function<void(const Parameter&)>& visit);
+// The same for gradients and the like, whose matrices lie in rows.
+void ForEachParameter(const ModelConfig& config, ModelTensors<Tensor>& tensors,
+                      const std::function<void(const ParameterOf<Tensor>&)>& visit);
 
 }  // namespace tandem
