@@ -1,0 +1,173 @@
+#include "trainer/model_gradient.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "engine/weights/loader.h"
+#include "engine/weights/tensor_table.h"
+#include "tests/support/ops/operands.h"
+#include "trainer/optimizer.h"
+
+// Golden models against PyTorch's autograd and AdamW (tests/golden/make_gradients.py).
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path GoldenFolder(const std::string& name) {
+  return fs::path(TANDEM_SOURCE_DIR) / "tests/golden/models" / name;
+}
+
+ConstTensorView View(const TensorTable& table, const std::string& name) {
+  const TensorTable::Entry* entry = table.Find(name);
+  CHECK(entry != nullptr, name);
+  return entry->view;
+}
+
+// The two prompts; the first five tokens of the second have no target.
+TrainBatch GoldenBatch(const fs::path& folder) {
+  const TensorTable expected = ReadSafetensors(folder / "expected");
+  TrainBatch batch{.cu_seqlens = {0}};
+  for (const auto& [name, first_target] : {std::pair{"prompt_0", 0}, std::pair{"prompt_1", 5}}) {
+    const ConstTensorView prompt = View(expected, name);
+    const int32_t* ids = prompt.data<int32_t>();
+    for (int64_t i = 0; i < prompt.dim(0); ++i) {
+      const bool has_target = i >= first_target && i + 1 < prompt.dim(0);
+      batch.token_ids.push_back(ids[i]);
+      batch.targets.push_back(has_target ? ids[i + 1] : TrainBatch::kNoTarget);
+    }
+    batch.cu_seqlens.push_back(static_cast<int32_t>(batch.token_ids.size()));
+  }
+  return batch;
+}
+
+float NumTargets(const TrainBatch& batch) {
+  return static_cast<float>(std::count_if(batch.targets.begin(), batch.targets.end(),
+                                          [](int32_t id) { return id >= 0; }));
+}
+
+// A golden model in training.
+struct Training {
+  Training(const std::string& name, DType dtype, Context& context)
+      : folder(GoldenFolder(name)),
+        config(ReadModelConfig(folder)),
+        compute(LoadWeights(context, ReadSafetensors(folder), config, dtype, name)),
+        weights(context, compute),
+        batch(GoldenBatch(folder)),
+        model(config, weights, batch.num_tokens()),
+        gradients(ZeroTensors(weights.masters())) {
+    for (Tensor* tensor : AllTensors(weights.masters())) {  // as the script does
+      if (tensor->shape().rank() < 2) continue;
+      for (int64_t i = 0; i < tensor->shape().num_elements(); ++i) tensor->data<float>()[i] *= 0.5f;
+    }
+    weights.Publish(context);
+  }
+
+  BatchLoss Run(Context& context) {
+    return model.Run(context, batch, 1.0f / NumTargets(batch), gradients);
+  }
+
+  fs::path folder;
+  ModelConfig config;
+  ModelWeights compute;
+  TrainingWeights weights;
+  TrainBatch batch;
+  ModelGradient model;
+  ModelTensors<Tensor> gradients;
+};
+
+class GoldenGradients : public testing::TestWithParam<const char*> {};
+
+// The largest |got - want| / |want| over named gradients, by Euclidean norm.
+double WorstGradient(Training& training, const TensorTable& expected, std::string& worst_name) {
+  double worst = 0;
+  ForEachParameter(training.config, training.gradients, [&](const ParameterOf<Tensor>& parameter) {
+    const ConstTensorView want = View(expected, "gradient." + parameter.name);
+    const Tensor& tensor = parameter.matrix != nullptr ? *parameter.matrix : *parameter.vector;
+    const ConstTensorView got = tensor.view().Rows(parameter.first_row, parameter.shape[0]);
+    ASSERT_EQ(got.num_elements(), want.num_elements()) << parameter.name;
+    double difference = 0, total = 0;
+    for (int64_t i = 0; i < got.num_elements(); ++i) {
+      const auto w = static_cast<double>(want.data<float>()[i]);
+      const double d = static_cast<double>(got.data<float>()[i]) - w;
+      difference += d * d;
+      total += w * w;
+    }
+    const double relative = std::sqrt(difference / total);
+    if (relative > worst || std::isnan(relative)) {
+      worst = relative;
+      worst_name = parameter.name;
+    }
+  });
+  return worst;
+}
+
+TEST_P(GoldenGradients, AreThoseOfAutograd) {
+  for (const int threads : {1, 3}) {
+    OpContext context(BestInstructionSet(), threads);
+    Training training(GetParam(), DType::kF32, context);
+    const TensorTable expected = ReadSafetensors(training.folder / "gradients");
+    const BatchLoss loss = training.Run(context);
+    const auto want = static_cast<double>(View(expected, "losses").data<float>()[0]);
+    EXPECT_NEAR(loss.sum / loss.weight, want, 1e-5 * want);
+    std::string worst_name;
+    const double worst = WorstGradient(training, expected, worst_name);
+    EXPECT_LT(worst, 1e-5) << worst_name;
+  }
+}
+
+TEST_P(GoldenGradients, TenStepsOfAdamWGoTheSameWay) {
+  OpContext context;
+  Training training(GetParam(), DType::kF32, context);
+  const TensorTable expected = ReadSafetensors(training.folder / "gradients");
+  Optimizer optimizer(training.weights.masters(), {.beta1 = 0.9,
+                                                   .beta2 = 0.95,
+                                                   .eps = 1e-6,
+                                                   .decay = 0.1,
+                                                   .decay_group = DecayGroup::kAll,
+                                                   .max_norm = 1.0});
+  for (int64_t step = 0; step < 10; ++step) {
+    const BatchLoss loss = training.Run(context);
+    const auto want = static_cast<double>(View(expected, "losses").data<float>()[step]);
+    EXPECT_NEAR(loss.sum / loss.weight, want, 1e-4 * want) << "step " << step;
+    optimizer.Step(context, training.weights.masters(), training.gradients,
+                   GradientNorm(context, training.gradients), 1e-3);
+    training.weights.Publish(context);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenGradients,
+                         testing::Values("llama", "llama_tied", "llama_bias", "mistral", "qwen2",
+                                         "qwen3", "minimind3", "minimind2"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+std::vector<std::byte> BytesOf(ModelTensors<Tensor>& tensors) {
+  std::vector<std::byte> bytes;
+  for (const Tensor* tensor : AllTensors(tensors)) {
+    const ConstTensorView view = tensor->view();
+    bytes.insert(bytes.end(), view.bytes(), view.bytes() + view.size_bytes());
+  }
+  return bytes;
+}
+
+TEST(ModelGradient, HasTheSameBitsOnAnyNumberOfThreads) {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    std::vector<std::byte> first;
+    for (const int threads : {1, 2, 5}) {
+      OpContext context(BestInstructionSet(), threads);
+      Training training("qwen3", dtype, context);
+      training.Run(context);
+      const std::vector<std::byte> bits = BytesOf(training.gradients);
+      if (first.empty()) first = bits;
+      EXPECT_TRUE(bits == first) << threads << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tandem

@@ -1,0 +1,330 @@
+#include "trainer/model_gradient.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "kernels/activation.h"
+#include "kernels/attention.h"
+#include "kernels/cross_entropy.h"
+#include "kernels/embedding.h"
+#include "kernels/gradient.h"
+#include "kernels/norm.h"
+#include "kernels/quantize.h"
+#include "kernels/split_columns.h"
+
+namespace tandem {
+namespace {
+
+KvLayout LayoutOf(const ModelConfig& config, DType weights) {
+  return {.num_layers = config.num_layers,
+          .num_kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim,
+          .dtype = weights == DType::kBf16 ? DType::kBf16 : DType::kF32};
+}
+
+// Of a model's linear layer, given what it read and the gradient of what it wrote.
+void LinearGradients(Context& context, ConstTensorView dy, ConstTensorView narrow_dy,
+                     ConstTensorView x, Tensor& dw, Tensor& dbias) {
+  MatmulWeightGradient(context, {.dy = narrow_dy, .x = x, .dw = dw});  // [n, k]
+  if (!dbias.empty()) SumRows(context, {.x = dy, .y = dbias});         // [n]
+}
+
+}  // namespace
+
+ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& weights,
+                             int64_t max_tokens)
+    : config_(config),
+      weights_(weights),
+      max_tokens_(max_tokens),
+      // Every sequence starts a page; those that no token reaches take no memory.
+      pool_(LayoutOf(config, weights.compute().dtype), max_tokens),
+      transformer_(config, weights.compute(), max_tokens, Keep::kForBackward),
+      dtype_(transformer_.activation_dtype()),
+      pages_(static_cast<size_t>(max_tokens)) {
+  std::iota(pages_.begin(), pages_.end(), 0);
+  const int64_t hidden = config.hidden_size, dim = config.head_dim;
+  const int64_t heads = config.num_heads, kv_heads = config.num_kv_heads;
+  const int64_t qkv = (heads + 2 * kv_heads) * dim, intermediate = config.intermediate_size;
+  const auto floats = [&](Shape shape) { return Tensor(DType::kF32, shape); };
+  dhidden_ = floats({max_tokens, hidden});
+  dnormed_ = floats({max_tokens, hidden});
+  picked_ = floats({max_tokens, hidden});
+  head_in_ = Tensor(dtype_, {max_tokens, hidden});
+  dhead_in_ = floats({max_tokens, hidden});
+  if (dtype_ != DType::kF32) narrow_ = Tensor(dtype_, {max_tokens, std::max(hidden, qkv)});
+  dattended_ = floats({max_tokens, heads * dim});
+  dq_ = floats({max_tokens, heads, dim});
+  dk_ = floats({max_tokens, kv_heads, dim});
+  dv_ = floats({max_tokens, kv_heads, dim});
+  if (config.qk_norm) {
+    q_before_ = floats({max_tokens, heads, dim});
+    k_before_ = floats({max_tokens, kv_heads, dim});
+    v_before_ = floats({max_tokens, kv_heads, dim});
+  }
+  dqkv_ = floats({max_tokens, qkv});
+  dactivated_ = floats({max_tokens, intermediate});
+  // A bias's gradient is summed in f32.
+  dgate_up_ = Tensor(config.mlp_bias ? DType::kF32 : dtype_, {max_tokens, 2 * intermediate});
+}
+
+BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, float scale,
+                             ModelTensors<Tensor>& gradients) {
+  Forward(context, batch);
+  Collect(batch, scale);
+  const auto clear = [](Tensor& tensor) {
+    if (!tensor.empty())
+      std::memset(tensor.view().bytes(), 0, static_cast<size_t>(tensor.size_bytes()));
+  };
+  clear(gradients.embedding);  // the head and the embedding add; everything else is stored
+  clear(gradients.head);
+  const BatchLoss loss = Head(context, scale, gradients);
+  for (int64_t layer = config_.num_layers - 1; layer >= 0; --layer) {
+    LayerTensors<Tensor>& of_layer = gradients.layers[static_cast<size_t>(layer)];
+    FeedForwardBlock(context, layer, of_layer);
+    AttentionBlock(context, layer, of_layer.attention);
+  }
+  EmbeddingBackward(context, {.ids = tokens_.token_ids(),
+                              .dy = dhidden_.view().Rows(0, num_tokens_),
+                              .dtable = gradients.embedding});
+  return loss;
+}
+
+BatchLoss ModelGradient::Evaluate(Context& context, const TrainBatch& batch,
+                                  std::vector<float>& logprobs) {
+  Forward(context, batch);
+  BatchLoss loss = Collect(batch, 1.0f);
+  logprobs.assign(batch.token_ids.size(), 0.0f);
+  const auto num_rows = static_cast<int64_t>(rows_.size());
+  const ConstTensorView rows(rows_.data(), Shape{num_rows});
+  const TensorView normed = head_in_.view().Rows(0, num_rows);
+  transformer_.HeadInput(context, rows, picked_.view().Rows(0, num_rows), normed);
+  LinearCrossEntropy(context, {.x = normed,
+                               .head = weights_.compute().output_head(),
+                               .targets = {targets_.data(), Shape{num_rows}},
+                               .losses = {losses_.data(), Shape{num_rows}}});
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    logprobs[static_cast<size_t>(rows_[i])] = -losses_[i];
+    loss.sum += static_cast<double>(row_weights_[i]) * static_cast<double>(losses_[i]);
+  }
+  return loss;
+}
+
+void ModelGradient::Forward(Context& context, const TrainBatch& batch) {
+  num_tokens_ = batch.num_tokens();
+  CHECK(num_tokens_ <= max_tokens_, num_tokens_, max_tokens_);
+  std::vector<SequenceStep> steps;
+  size_t first_page = 0;
+  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
+    const auto begin = static_cast<size_t>(batch.cu_seqlens[static_cast<size_t>(s)]);
+    const auto end = static_cast<size_t>(batch.cu_seqlens[static_cast<size_t>(s) + 1]);
+    const size_t num_pages = (end - begin + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+    steps.push_back({.history = std::span(batch.token_ids).subspan(begin, end - begin),
+                     .first = 0,
+                     .count = static_cast<int64_t>(end - begin),
+                     .pages = std::span(pages_).subspan(first_page, num_pages)});
+    first_page += num_pages;
+  }
+  tokens_.Assign(steps);
+  transformer_.Forward(context, tokens_, pool_);
+}
+
+// Which tokens have a target, and its weight.
+BatchLoss ModelGradient::Collect(const TrainBatch& batch, float scale) {
+  BatchLoss loss;
+  rows_.clear();
+  targets_.clear();
+  row_weights_.clear();
+  for (size_t t = 0; t < batch.targets.size(); ++t) {
+    if (batch.targets[t] == TrainBatch::kNoTarget) continue;
+    const float weight = batch.weights.empty() ? 1.0f : batch.weights[t];
+    rows_.push_back(static_cast<int32_t>(t));
+    targets_.push_back(batch.targets[t]);
+    row_weights_.push_back(weight * scale);
+    loss.weight += static_cast<double>(weight);
+  }
+  loss.num_targets = static_cast<int64_t>(rows_.size());
+  losses_.resize(rows_.size());
+  return loss;
+}
+
+// From the last layer's output to the loss and back: dhidden_ = the gradient of the residual
+// stream.
+BatchLoss ModelGradient::Head(Context& context, float scale, ModelTensors<Tensor>& gradients) {
+  const auto num_rows = static_cast<int64_t>(rows_.size());
+  const ConstTensorView rows(rows_.data(), Shape{num_rows});
+  const TensorView picked = picked_.view().Rows(0, num_rows);
+  const TensorView normed = head_in_.view().Rows(0, num_rows);
+  const TensorView dnormed = dhead_in_.view().Rows(0, num_rows);
+  transformer_.HeadInput(context, rows, picked, normed);  // [rows, hidden]
+  LinearCrossEntropyBackward(context, {.forward = {.x = normed,
+                                                   .head = weights_.compute().output_head(),
+                                                   .targets = {targets_.data(), Shape{num_rows}},
+                                                   .losses = {losses_.data(), Shape{num_rows}}},
+                                       .head_columns = weights_.columns().output_head(),
+                                       .weights = {row_weights_.data(), Shape{num_rows}},
+                                       .dx = dnormed,
+                                       .dhead = gradients.output_head()});
+  RmsNormBackward(context, {.x = picked,
+                            .weight = weights_.compute().final_norm,
+                            .eps = config_.norm_eps,
+                            .dy = dnormed,
+                            .dx = dnormed,
+                            .output = GradientOutput::kStore,
+                            .dweight = gradients.final_norm});
+  const int64_t hidden = config_.hidden_size;
+  float* dhidden = dhidden_.data<float>();
+  std::fill_n(dhidden, num_tokens_ * hidden, 0.0f);
+  BatchLoss loss{.num_targets = num_rows};
+  for (int64_t i = 0; i < num_rows; ++i) {
+    const auto row = static_cast<size_t>(i);
+    std::copy_n(dnormed.data<float>() + i * hidden, hidden, dhidden + rows_[row] * hidden);
+    const double weight = static_cast<double>(row_weights_[row]) / static_cast<double>(scale);
+    loss.sum += weight * static_cast<double>(losses_[row]);
+    loss.weight += weight;
+  }
+  return loss;
+}
+
+// hidden = middle + ffn(norm(middle)): dhidden_ becomes the gradient of middle.
+void ModelGradient::FeedForwardBlock(Context& context, int64_t layer,
+                                     LayerTensors<Tensor>& gradients) {
+  const LayerTensors<PackedMatrix>& weights = weights_.compute().layers[static_cast<size_t>(layer)];
+  const LayerTensors<PackedMatrix>& columns = weights_.columns().layers[static_cast<size_t>(layer)];
+  const LayerActivations& kept = transformer_.activations(layer);
+  CHECK(columns.dense.has_value(), "mixtures of experts cannot be trained yet; layer", layer);
+  FeedForward(context, *columns.dense, kept.dense, kept.ffn_normed.view().Rows(0, num_tokens_),
+              dnormed_.view().Rows(0, num_tokens_), MatmulOutput::kStore, *gradients.dense);
+  RmsNormBackward(context, {.x = kept.middle.view().Rows(0, num_tokens_),
+                            .weight = weights.ffn_norm,
+                            .eps = config_.norm_eps,
+                            .dy = dnormed_.view().Rows(0, num_tokens_),
+                            .dx = dhidden_.view().Rows(0, num_tokens_),
+                            .dweight = gradients.ffn_norm});
+}
+
+// Of y = down(silu(gate) * up), with dhidden_ the gradient of y: dnormed (=, +=) that of its input.
+void ModelGradient::FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
+                                const FeedForwardActivations& kept, ConstTensorView normed,
+                                TensorView dnormed, MatmulOutput output,
+                                FeedForwardTensors<Tensor>& gradients) {
+  const int64_t tokens = normed.dim(0), intermediate = columns.down.n();
+  const ConstTensorView dy = dhidden_.view().Rows(0, tokens);
+  const ConstTensorView gate_up = kept.gate_up.view().Rows(0, tokens);
+  const TensorView dactivated(dactivated_.data<float>(), Shape{tokens, intermediate});
+  const TensorView dgate_up(dgate_up_.view().bytes(), dgate_up_.dtype(),
+                            Shape{tokens, 2 * intermediate});
+
+  const ConstTensorView narrow = Narrow(context, dy, narrow_);  // [tokens, hidden]
+  Matmul(context, {.x = narrow, .x_scales = {}, .w = columns.down, .y = dactivated});
+  LinearGradients(context, dy, narrow, kept.activated.view().Rows(0, tokens), gradients.down,
+                  gradients.down_bias);
+  SiluMulBackward(context, {.gate_up = gate_up, .dy = dactivated, .dgate_up = dgate_up});
+  WorkspaceScope scratch(context.workspace);
+  ConstTensorView narrow_gate_up = dgate_up;  // [tokens, 2 * intermediate]
+  if (dgate_up.dtype() != dtype_) {
+    const TensorView rounded(scratch.Take<BFloat16>(dgate_up.num_elements()), dgate_up.shape());
+    Convert(context, {.x = dgate_up, .y = rounded});
+    narrow_gate_up = rounded;
+  }
+  Matmul(context, {.x = narrow_gate_up,
+                   .x_scales = {},
+                   .w = columns.gate_up,
+                   .y = dnormed,
+                   .output = output});  // [tokens, hidden]
+  LinearGradients(context, dgate_up, narrow_gate_up, normed, gradients.gate_up,
+                  gradients.gate_up_bias);
+}
+
+// middle = input + output(attention(norm(input))): dhidden_ becomes the gradient of input.
+void ModelGradient::AttentionBlock(Context& context, int64_t layer,
+                                   AttentionTensors<Tensor>& gradients) {
+  const AttentionTensors<PackedMatrix>& weights =
+      weights_.compute().layers[static_cast<size_t>(layer)].attention;
+  const AttentionTensors<PackedMatrix>& columns =
+      weights_.columns().layers[static_cast<size_t>(layer)].attention;
+  const LayerActivations& kept = transformer_.activations(layer);
+  const TensorView dhidden = dhidden_.view().Rows(0, num_tokens_);
+  const TensorView dattended = dattended_.view().Rows(0, num_tokens_);
+
+  const ConstTensorView narrow = Narrow(context, dhidden, narrow_);  // [tokens, hidden]
+  Matmul(context, {.x = narrow, .x_scales = {}, .w = columns.output, .y = dattended});
+  LinearGradients(context, dhidden, narrow, kept.attended.view().Rows(0, num_tokens_),
+                  gradients.output, gradients.output_bias);
+  AttentionCore(context, layer, gradients);  // dattended_ to dqkv_
+  const TensorView dqkv = dqkv_.view().Rows(0, num_tokens_);
+  const TensorView dnormed = dnormed_.view().Rows(0, num_tokens_);
+  const ConstTensorView narrow_qkv = Narrow(context, dqkv, narrow_);
+  Matmul(context, {.x = narrow_qkv, .x_scales = {}, .w = columns.qkv, .y = dnormed});
+  LinearGradients(context, dqkv, narrow_qkv, kept.attention_normed.view().Rows(0, num_tokens_),
+                  gradients.qkv, gradients.qkv_bias);
+  RmsNormBackward(context, {.x = kept.input.view().Rows(0, num_tokens_),
+                            .weight = weights.norm,
+                            .eps = config_.norm_eps,
+                            .dy = dnormed,
+                            .dx = dhidden,
+                            .dweight = gradients.norm});
+}
+
+// Through attention, RoPE and the norms of q and k.
+void ModelGradient::AttentionCore(Context& context, int64_t layer,
+                                  AttentionTensors<Tensor>& gradients) {
+  const AttentionTensors<PackedMatrix>& weights =
+      weights_.compute().layers[static_cast<size_t>(layer)].attention;
+  const LayerActivations& kept = transformer_.activations(layer);
+  const int64_t tokens = num_tokens_, dim = config_.head_dim;
+  const TensorView dq = dq_.view().Rows(0, tokens);
+  const TensorView dk = dk_.view().Rows(0, tokens);
+  const TensorView dv = dv_.view().Rows(0, tokens);
+  const Shape heads{tokens, config_.num_heads, dim};
+  AttentionBackward(context, {.q = kept.q.view().Rows(0, tokens),
+                              .batch = tokens_.ragged(),
+                              .pool = pool_,
+                              .layer = layer,
+                              .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                              .window = config_.windows[static_cast<size_t>(layer)],
+                              .y = kept.attended.view().Rows(0, tokens).Reshaped(heads),
+                              .statistics = kept.statistics.view().Rows(0, tokens),
+                              .dy = dattended_.view().Rows(0, tokens).Reshaped(heads),
+                              .dq = dq,
+                              .dk = dk,
+                              .dv = dv});
+  for (const TensorView& d : {dq, dk}) {
+    Rope(context, {.positions = tokens_.positions(),
+                   .table = transformer_.rope(),
+                   .x = d,
+                   .direction = RopeDirection::kBackward});
+  }
+  if (config_.qk_norm) {
+    const std::array parts = {q_before_.view().Rows(0, tokens), k_before_.view().Rows(0, tokens),
+                              v_before_.view().Rows(0, tokens)};
+    SplitColumns(context, {.x = kept.qkv.view().Rows(0, tokens), .parts = parts});
+    const auto normed = [&](TensorView before, const Tensor& weight, TensorView d,
+                            Tensor& dweight) {
+      const Shape rows{tokens * d.dim(1), dim};
+      RmsNormBackward(context, {.x = before.Reshaped(rows),
+                                .weight = weight,
+                                .eps = config_.norm_eps,
+                                .dy = d.Reshaped(rows),
+                                .dx = d.Reshaped(rows),
+                                .output = GradientOutput::kStore,
+                                .dweight = dweight});
+    };
+    normed(parts[0], weights.q_norm, dq, gradients.q_norm);
+    normed(parts[1], weights.k_norm, dk, gradients.k_norm);
+  }
+  const std::array<ConstTensorView, 3> merged = {dq, dk, dv};
+  MergeColumns(context, {.parts = merged, .x = dqkv_.view().Rows(0, tokens)});
+}
+
+// x [tokens, width] as a matmul reads it.
+ConstTensorView ModelGradient::Narrow(Context& context, ConstTensorView x, Tensor& buffer) {
+  if (x.dtype() == dtype_) return x;
+  const TensorView narrow(buffer.view().bytes(), dtype_, x.shape());
+  Convert(context, {.x = x, .y = narrow});
+  return narrow;
+}
+
+}  // namespace tandem

@@ -1,0 +1,85 @@
+#pragma once
+// Loss and gradients of one micro-batch: the engine's own forward pass, keeping its activations,
+// and the mirror of it. Owns the activations and a KV pool; borrows weights. One thread at a time.
+//
+// Every gradient is summed in one order that depends on the micro-batch alone, so it has the same
+// bits on any number of threads.
+
+#include <vector>
+
+#include "engine/model/token_batch.h"
+#include "engine/model/transformer.h"
+#include "kernels/core/context.h"
+#include "trainer/data/train_batch.h"
+#include "trainer/training_weights.h"
+
+namespace tandem {
+
+struct BatchLoss {
+  double sum = 0.0;         // of weight * -log p(target)
+  double weight = 0.0;      // of all targets
+  int64_t num_targets = 0;  // tokens that have one
+};
+
+class ModelGradient {
+ public:
+  // Sized for micro-batches of max_tokens. `config` and `weights` outlive this.
+  ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens);
+
+  // gradients (of the shapes of weights.masters()) = those of scale * loss.sum. Where the loss is
+  // not finite they are not either.
+  BatchLoss Run(Context& context, const TrainBatch& batch, float scale,
+                ModelTensors<Tensor>& gradients);
+
+  // The forward half alone: log p of each token's target, 0 where it has none.
+  BatchLoss Evaluate(Context& context, const TrainBatch& batch, std::vector<float>& logprobs);
+
+  int64_t max_tokens() const { return max_tokens_; }
+
+ private:
+  void Forward(Context& context, const TrainBatch& batch);
+  BatchLoss Head(Context& context, float scale, ModelTensors<Tensor>& gradients);
+  void FeedForwardBlock(Context& context, int64_t layer, LayerTensors<Tensor>& gradients);
+  void FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
+                   const FeedForwardActivations& kept, ConstTensorView normed, TensorView dnormed,
+                   MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
+  void AttentionBlock(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
+  void AttentionCore(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
+  ConstTensorView Narrow(Context& context, ConstTensorView x, Tensor& buffer);
+  BatchLoss Collect(const TrainBatch& batch, float scale);
+
+  const ModelConfig& config_;
+  const TrainingWeights& weights_;
+  const int64_t max_tokens_;
+  KvPool pool_;
+  Transformer transformer_;
+  DType dtype_;  // what matmuls read
+  int64_t num_tokens_ = 0;
+
+  TokenBatch tokens_;
+  std::vector<PageId> pages_;       // 0, 1, ...
+  std::vector<int32_t> rows_;       // tokens that have a target
+  std::vector<int32_t> targets_;    // of rows_
+  std::vector<float> row_weights_;  // of rows_, times scale
+  std::vector<float> losses_;       // of rows_
+
+  // Gradients on their way down; leading dimension max_tokens.
+  Tensor dhidden_;    // [tokens, hidden], f32: of the residual stream
+  Tensor dnormed_;    // [tokens, hidden], f32: of a norm's result
+  Tensor picked_;     // [tokens, hidden], f32: what the final norm read
+  Tensor head_in_;    // [tokens, hidden], dtype_: what the head read
+  Tensor dhead_in_;   // [tokens, hidden], f32
+  Tensor narrow_;     // [tokens, widest], dtype_: a gradient as a matmul reads it
+  Tensor dattended_;  // [tokens, heads * head_dim], f32
+  Tensor dq_;         // [tokens, heads, head_dim], f32
+  Tensor dk_;         // [tokens, kv_heads, head_dim], f32
+  Tensor dv_;         // [tokens, kv_heads, head_dim], f32
+  Tensor q_before_;   // the same shapes, before the norm: with q and k norm only
+  Tensor k_before_;
+  Tensor v_before_;
+  Tensor dqkv_;        // [tokens, (heads + 2 kv_heads) * head_dim], f32
+  Tensor dactivated_;  // [tokens, intermediate], f32
+  Tensor dgate_up_;    // [tokens, 2 * intermediate], dtype_
+};
+
+}  // namespace tandem
