@@ -47,6 +47,8 @@ class ModelRunner : public Runner {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
+  // For the trainer's optimiser, which writes them while no step runs.
+  ModelWeights& weights() { return weights_; }
   const ModelRunnerOptions& options() const { return options_; }
   MemoryReport memory() const;
 

@@ -111,4 +111,71 @@ void MoeCombine(Context& context, const MoeCombineArgs& args) {
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
 }
 
+void MoeRouteBackward(Context& context, const MoeRouteBackwardArgs& args) {
+  ShapeCheck check("MoeRouteBackward");
+  Dim tokens{"tokens"}, num_experts{"num_experts"}, top_k{"top_k"};
+  check.Match("logits", args.logits, {tokens, num_experts});
+  check.Match("dlogits", args.dlogits, {tokens, num_experts});
+  check.Match("experts", args.experts, {tokens, top_k});
+  check.Match("dweights", args.dweights, {tokens, top_k});
+  if (!args.dscores.empty()) check.Match("dscores", args.dscores, {tokens, num_experts});
+  CHECK(num_experts <= cpu::MoeRouteRows::kMaxExperts, num_experts.value());
+  const int32_t* experts = args.experts.data<int32_t>();
+  for (int64_t i = 0; i < tokens * top_k; ++i) {
+    CHECK(experts[i] >= 0 && experts[i] < num_experts, i, experts[i], num_experts.value());
+  }
+  const cpu::MoeRouteBackwardRows work{
+      .logits = args.logits.data<float>(),
+      .num_experts = num_experts,
+      .top_k = top_k,
+      .sigmoid = args.score == MoeScore::kSigmoid,
+      .renormalise = args.renormalise,
+      .experts = experts,
+      .dweights = args.dweights.data<float>(),
+      .dscores = args.dscores.empty() ? nullptr : args.dscores.data<float>(),
+      .dlogits = args.dlogits.data<float>(),
+  };
+  cpu::MoeRouteBackwardFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::MoeRouteBackward, cpu::avx2::MoeRouteBackward,
+                  cpu::avx512::MoeRouteBackward);
+  context.pool.ForRanges(tokens, cpu::GrainRows(8 * num_experts),
+                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+}
+
+void MoeCombineBackward(Context& context, const MoeCombineBackwardArgs& args) {
+  ShapeCheck check("MoeCombineBackward");
+  Dim tokens{"tokens"}, top_k{"top_k"}, width{"width"};
+  check.Match("row_of", args.row_of, {tokens, top_k});
+  check.Match("weights", args.weights, {tokens, top_k});
+  check.Match("dweights", args.dweights, {tokens, top_k});
+  check.Match("dy", args.dy, {tokens, width});
+  Dim num_rows{"tokens * top_k", tokens * top_k};
+  check.Match("y_rows", args.y_rows, {num_rows, width});
+  check.Match("dy_rows", args.dy_rows, {num_rows, width})
+      .Type("dy_rows", args.dy_rows, {DType::kF32, DType::kBf16});
+  const int32_t* row_of = args.row_of.data<int32_t>();
+  for (int64_t i = 0; i < num_rows; ++i) {
+    CHECK(row_of[i] >= 0 && row_of[i] < num_rows, i, row_of[i], num_rows.value());
+  }
+  cpu::MoeCombineBackwardRows work{
+      .dy = args.dy.data<float>(),
+      .y_rows = args.y_rows.data<float>(),
+      .row_of = row_of,
+      .weights = args.weights.data<float>(),
+      .top_k = top_k,
+      .width = width,
+      .dweights = args.dweights.data<float>(),
+  };
+  if (args.dy_rows.dtype() == DType::kF32) {
+    work.d_f32 = args.dy_rows.data<float>();
+  } else {
+    work.d_bf16 = args.dy_rows.data<BFloat16>();
+  }
+  cpu::MoeCombineBackwardFunction* run =
+      cpu::RowsOf(context.isa, cpu::portable::MoeCombineBackward, cpu::avx2::MoeCombineBackward,
+                  cpu::avx512::MoeCombineBackward);
+  context.pool.ForRanges(tokens, cpu::GrainRows(2 * top_k * width),
+                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+}
+
 }  // namespace tandem

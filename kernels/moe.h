@@ -24,6 +24,20 @@ struct MoeRouteArgs {
 
 void MoeRoute(Context& context, const MoeRouteArgs& args);
 
+// From the gradients of a token's weights, and of its scores where a balance loss looks at them, to
+// those of its logits. Which experts are chosen counts as fixed.
+struct MoeRouteBackwardArgs {
+  ConstTensorView logits;  // [tokens, num_experts], f32
+  MoeScore score = MoeScore::kSoftmax;
+  bool renormalise = true;
+  ConstTensorView experts;    // [tokens, top_k], i32, as MoeRoute wrote them
+  ConstTensorView dweights;   // [tokens, top_k], f32
+  ConstTensorView dscores{};  // [tokens, num_experts], f32, or empty: to add to the scores' own
+  TensorView dlogits;         // [tokens, num_experts], f32; =
+};
+
+void MoeRouteBackward(Context& context, const MoeRouteBackwardArgs& args);
+
 struct MoePermuteArgs {
   ConstTensorView experts;  // [tokens, top_k], i32
   int64_t num_experts = 0;
@@ -62,5 +76,16 @@ struct MoeCombineArgs {
 };
 
 void MoeCombine(Context& context, const MoeCombineArgs& args);
+
+struct MoeCombineBackwardArgs {
+  ConstTensorView dy;       // [tokens, width], f32
+  ConstTensorView y_rows;   // [tokens * top_k, width], f32, as MoeCombine read them
+  ConstTensorView row_of;   // [tokens, top_k], i32
+  ConstTensorView weights;  // [tokens, top_k], f32
+  TensorView dy_rows;       // [tokens * top_k, width], f32 or bf16; = weight * dy
+  TensorView dweights;      // [tokens, top_k], f32; = dy . y_row
+};
+
+void MoeCombineBackward(Context& context, const MoeCombineBackwardArgs& args);
 
 }  // namespace tandem

@@ -11,9 +11,11 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/gradient.h"
+#include "kernels/moe.h"
 #include "kernels/norm.h"
 #include "kernels/quantize.h"
 #include "kernels/split_columns.h"
+#include "trainer/balance_loss.h"
 
 namespace tandem {
 namespace {
@@ -47,7 +49,7 @@ ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& w
   std::iota(pages_.begin(), pages_.end(), 0);
   const int64_t hidden = config.hidden_size, dim = config.head_dim;
   const int64_t heads = config.num_heads, kv_heads = config.num_kv_heads;
-  const int64_t qkv = (heads + 2 * kv_heads) * dim, intermediate = config.intermediate_size;
+  const int64_t qkv = (heads + 2 * kv_heads) * dim;
   const auto floats = [&](Shape shape) { return Tensor(DType::kF32, shape); };
   dhidden_ = floats({max_tokens, hidden});
   dnormed_ = floats({max_tokens, hidden});
@@ -65,25 +67,44 @@ ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& w
     v_before_ = floats({max_tokens, kv_heads, dim});
   }
   dqkv_ = floats({max_tokens, qkv});
-  dactivated_ = floats({max_tokens, intermediate});
+  int64_t widest = 0;  // rows * intermediate
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const MoeConfig& moe = config.moe;
+    widest = std::max(widest, config.is_sparse(layer) ? moe.top_k * moe.intermediate_size
+                                                      : config.intermediate_size);
+  }
+  dactivated_ = floats({max_tokens, widest});
   // A bias's gradient is summed in f32.
-  dgate_up_ = Tensor(config.mlp_bias ? DType::kF32 : dtype_, {max_tokens, 2 * intermediate});
+  dgate_up_ = Tensor(config.mlp_bias ? DType::kF32 : dtype_, {max_tokens, 2 * widest});
+  if (config.moe.num_experts > 0) AllocateForMixtures();
 }
 
-BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, float scale,
+void ModelGradient::AllocateForMixtures() {
+  const MoeConfig& moe = config_.moe;
+  const int64_t rows = max_tokens_ * moe.top_k, hidden = config_.hidden_size;
+  drows_ = Tensor(dtype_, {rows, hidden});
+  dgathered_ = Tensor(DType::kF32, {rows, hidden});
+  dshares_ = Tensor(DType::kF32, {max_tokens_, moe.top_k});
+  ones_ = Tensor(DType::kF32, {max_tokens_, moe.top_k});
+  std::fill_n(ones_.data<float>(), rows, 1.0f);
+  dscores_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts});
+  dlogits_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts});
+}
+
+BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const LossScale& scale,
                              ModelTensors<Tensor>& gradients) {
   Forward(context, batch);
-  Collect(batch, scale);
+  Collect(batch, scale.targets);
   const auto clear = [](Tensor& tensor) {
     if (!tensor.empty())
       std::memset(tensor.view().bytes(), 0, static_cast<size_t>(tensor.size_bytes()));
   };
   clear(gradients.embedding);  // the head and the embedding add; everything else is stored
   clear(gradients.head);
-  const BatchLoss loss = Head(context, scale, gradients);
+  BatchLoss loss = Head(context, scale.targets, gradients);
   for (int64_t layer = config_.num_layers - 1; layer >= 0; --layer) {
     LayerTensors<Tensor>& of_layer = gradients.layers[static_cast<size_t>(layer)];
-    FeedForwardBlock(context, layer, of_layer);
+    loss.balance += FeedForwardBlock(context, batch, layer, scale.balance, of_layer);
     AttentionBlock(context, layer, of_layer.attention);
   }
   EmbeddingBackward(context, {.ids = tokens_.token_ids(),
@@ -188,21 +209,123 @@ BatchLoss ModelGradient::Head(Context& context, float scale, ModelTensors<Tensor
   return loss;
 }
 
-// hidden = middle + ffn(norm(middle)): dhidden_ becomes the gradient of middle.
-void ModelGradient::FeedForwardBlock(Context& context, int64_t layer,
-                                     LayerTensors<Tensor>& gradients) {
+// hidden = middle + ffn(norm(middle)): dhidden_ becomes the gradient of middle. Returns the layer's
+// balance loss.
+double ModelGradient::FeedForwardBlock(Context& context, const TrainBatch& batch, int64_t layer,
+                                       float balance, LayerTensors<Tensor>& gradients) {
   const LayerTensors<PackedMatrix>& weights = weights_.compute().layers[static_cast<size_t>(layer)];
   const LayerTensors<PackedMatrix>& columns = weights_.columns().layers[static_cast<size_t>(layer)];
   const LayerActivations& kept = transformer_.activations(layer);
-  CHECK(columns.dense.has_value(), "mixtures of experts cannot be trained yet; layer", layer);
-  FeedForward(context, *columns.dense, kept.dense, kept.ffn_normed.view().Rows(0, num_tokens_),
-              dnormed_.view().Rows(0, num_tokens_), MatmulOutput::kStore, *gradients.dense);
+  const ConstTensorView normed = kept.ffn_normed.view().Rows(0, num_tokens_);
+  const TensorView dnormed = dnormed_.view().Rows(0, num_tokens_);
+  double loss = 0;
+  if (columns.moe) {
+    std::fill_n(dnormed.data<float>(), dnormed.num_elements(), 0.0f);
+    for (size_t i = 0; i < columns.moe->shared.size(); ++i) {
+      FeedForward(context, columns.moe->shared[i], kept.moe.shared[i], normed, dnormed,
+                  MatmulOutput::kAdd, gradients.moe->shared[i]);
+    }
+    MixtureOfExperts(context, *columns.moe, kept.moe, *gradients.moe);
+    loss = Router(context, batch, *columns.moe, kept, balance, *gradients.moe);
+  } else {
+    FeedForward(context, *columns.dense, kept.dense, normed, dnormed, MatmulOutput::kStore,
+                *gradients.dense);
+  }
   RmsNormBackward(context, {.x = kept.middle.view().Rows(0, num_tokens_),
                             .weight = weights.ffn_norm,
                             .eps = config_.norm_eps,
-                            .dy = dnormed_.view().Rows(0, num_tokens_),
+                            .dy = dnormed,
                             .dx = dhidden_.view().Rows(0, num_tokens_),
                             .dweight = gradients.ffn_norm});
+  return loss;
+}
+
+// The routed experts: dnormed_ += the gradient of their input, dshares_ = that of their shares.
+void ModelGradient::MixtureOfExperts(Context& context, const MoeTensors<PackedMatrix>& columns,
+                                     const MoeActivations& kept, MoeTensors<Tensor>& gradients) {
+  const int64_t tokens = num_tokens_, rows = tokens * config_.moe.top_k;
+  const int64_t intermediate = config_.moe.intermediate_size;
+  const ConstTensorView row_of = kept.row_of.view().Rows(0, tokens);
+  const ConstTensorView gathered = kept.gathered.view().Rows(0, rows);
+  const ConstTensorView activated = kept.routed.activated.view().Rows(0, rows);
+  const TensorView drows = drows_.view().Rows(0, rows);
+  const TensorView dgathered = dgathered_.view().Rows(0, rows);
+  const TensorView dactivated(dactivated_.data<float>(), Shape{rows, intermediate});
+  const TensorView dgate_up(dgate_up_.view().bytes(), dtype_, Shape{rows, 2 * intermediate});
+
+  MoeCombineBackward(context, {.dy = dhidden_.view().Rows(0, tokens),
+                               .y_rows = kept.output.view().Rows(0, rows),
+                               .row_of = row_of,
+                               .weights = kept.shares.view().Rows(0, tokens),
+                               .dy_rows = drows,
+                               .dweights = dshares_.view().Rows(0, tokens)});
+  MatmulGrouped(context, {.x = drows,
+                          .x_scales = {},
+                          .offsets = kept.offsets,
+                          .w = columns.down,
+                          .y = dactivated});  // [rows, intermediate]
+  SiluMulBackward(context, {.gate_up = kept.routed.gate_up.view().Rows(0, rows),
+                            .dy = dactivated,
+                            .dgate_up = dgate_up});
+  MatmulGrouped(context, {.x = dgate_up,
+                          .x_scales = {},
+                          .offsets = kept.offsets,
+                          .w = columns.gate_up,
+                          .y = dgathered});  // [rows, hidden]
+  const int32_t* offsets = kept.offsets.data<int32_t>();
+  for (size_t e = 0; e < gradients.down.size(); ++e) {
+    const int64_t first = offsets[e], count = offsets[e + 1] - first;
+    MatmulWeightGradient(context, {.dy = drows.Rows(first, count),
+                                   .x = activated.Rows(first, count),
+                                   .dw = gradients.down[e]});
+    MatmulWeightGradient(context, {.dy = dgate_up.Rows(first, count),
+                                   .x = gathered.Rows(first, count),
+                                   .dw = gradients.gate_up[e]});
+  }
+  // What GatherRows dealt out comes together again, in the order of the choices.
+  MoeCombine(context, {.y_rows = dgathered,
+                       .row_of = row_of,
+                       .weights = ones_.view().Rows(0, tokens),
+                       .y = dnormed_.view().Rows(0, tokens)});
+}
+
+// From the gradient of the shares, and the balance loss, to dnormed_ (+=) and the router's weights.
+double ModelGradient::Router(Context& context, const TrainBatch& batch,
+                             const MoeTensors<PackedMatrix>& columns, const LayerActivations& kept,
+                             float balance, MoeTensors<Tensor>& gradients) {
+  const MoeConfig& moe = config_.moe;
+  const int64_t tokens = num_tokens_;
+  const ConstTensorView logits = kept.moe.logits.view().Rows(0, tokens);
+  const ConstTensorView experts = kept.moe.experts.view().Rows(0, tokens);
+  const TensorView dscores = dscores_.view().Rows(0, tokens);
+  const TensorView dlogits = dlogits_.view().Rows(0, tokens);
+  const double loss = BalanceLoss({.moe = moe,
+                                   .logits = logits,
+                                   .experts = experts,
+                                   .cu_seqlens = batch.cu_seqlens,
+                                   .scale = balance,
+                                   .dscores = dscores});
+  MoeRouteBackward(context, {.logits = logits,
+                             .score = moe.score,
+                             .renormalise = moe.renormalise,
+                             .experts = experts,
+                             .dweights = dshares_.view().Rows(0, tokens),
+                             .dscores = dscores,
+                             .dlogits = dlogits});
+  ConstTensorView routed = kept.ffn_normed.view().Rows(0, tokens);
+  WorkspaceScope scratch(context.workspace);
+  if (routed.dtype() != DType::kF32) {  // the router is f32
+    const TensorView widened(scratch.Take<float>(routed.num_elements()), routed.shape());
+    Convert(context, {.x = routed, .y = widened});
+    routed = widened;
+  }
+  Matmul(context, {.x = dlogits,
+                   .x_scales = {},
+                   .w = columns.router,
+                   .y = dnormed_.view().Rows(0, tokens),
+                   .output = MatmulOutput::kAdd});
+  MatmulWeightGradient(context, {.dy = dlogits, .x = routed, .dw = gradients.router});
+  return loss;
 }
 
 // Of y = down(silu(gate) * up), with dhidden_ the gradient of y: dnormed (=, +=) that of its input.

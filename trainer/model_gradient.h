@@ -15,10 +15,18 @@
 
 namespace tandem {
 
+// What a micro-batch's losses are multiplied with to be its share of the step's objective.
+struct LossScale {
+  float targets = 1.0f;  // of the sum over targets of weight * -log p
+  float balance =
+      0.0f;  // of the mixtures' balance loss (trainer/balance_loss.h), summed over layers
+};
+
 struct BatchLoss {
   double sum = 0.0;         // of weight * -log p(target)
   double weight = 0.0;      // of all targets
   int64_t num_targets = 0;  // tokens that have one
+  double balance = 0.0;     // the balance loss, summed over layers, unscaled
 };
 
 class ModelGradient {
@@ -26,9 +34,9 @@ class ModelGradient {
   // Sized for micro-batches of max_tokens. `config` and `weights` outlive this.
   ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens);
 
-  // gradients (of the shapes of weights.masters()) = those of scale * loss.sum. Where the loss is
+  // gradients (of the shapes of weights.masters()) = those of the scaled losses. Where the loss is
   // not finite they are not either.
-  BatchLoss Run(Context& context, const TrainBatch& batch, float scale,
+  BatchLoss Run(Context& context, const TrainBatch& batch, const LossScale& scale,
                 ModelTensors<Tensor>& gradients);
 
   // The forward half alone: log p of each token's target, 0 where it has none.
@@ -37,9 +45,15 @@ class ModelGradient {
   int64_t max_tokens() const { return max_tokens_; }
 
  private:
+  void AllocateForMixtures();
   void Forward(Context& context, const TrainBatch& batch);
   BatchLoss Head(Context& context, float scale, ModelTensors<Tensor>& gradients);
-  void FeedForwardBlock(Context& context, int64_t layer, LayerTensors<Tensor>& gradients);
+  double FeedForwardBlock(Context& context, const TrainBatch& batch, int64_t layer, float balance,
+                          LayerTensors<Tensor>& gradients);
+  void MixtureOfExperts(Context& context, const MoeTensors<PackedMatrix>& columns,
+                        const MoeActivations& kept, MoeTensors<Tensor>& gradients);
+  double Router(Context& context, const TrainBatch& batch, const MoeTensors<PackedMatrix>& columns,
+                const LayerActivations& kept, float balance, MoeTensors<Tensor>& gradients);
   void FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
                    const FeedForwardActivations& kept, ConstTensorView normed, TensorView dnormed,
                    MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
@@ -78,8 +92,16 @@ class ModelGradient {
   Tensor k_before_;
   Tensor v_before_;
   Tensor dqkv_;        // [tokens, (heads + 2 kv_heads) * head_dim], f32
-  Tensor dactivated_;  // [tokens, intermediate], f32
-  Tensor dgate_up_;    // [tokens, 2 * intermediate], dtype_
+  Tensor dactivated_;  // [rows, intermediate], f32; rows: tokens, or tokens * top_k
+  Tensor dgate_up_;    // [rows, 2 * intermediate], dtype_
+
+  // Of mixtures.
+  Tensor drows_;      // [tokens * top_k, hidden], dtype_: of the experts' outputs
+  Tensor dgathered_;  // [tokens * top_k, hidden], f32: of the experts' inputs
+  Tensor dshares_;    // [tokens, top_k], f32
+  Tensor ones_;       // [tokens, top_k], f32
+  Tensor dscores_;    // [tokens, num_experts], f32
+  Tensor dlogits_;    // [tokens, num_experts], f32
 };
 
 }  // namespace tandem

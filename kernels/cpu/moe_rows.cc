@@ -61,7 +61,69 @@ void RouteToken(const MoeRouteRows& rows, const float* logits, int32_t* experts,
   }
 }
 
+// One token: from the gradients of its weights to those of its logits.
+void DifferentiateRouting(const MoeRouteBackwardRows& rows, int64_t token) {
+  alignas(64) float scores[MoeRouteRows::kMaxExperts];
+  alignas(64) float gradient[MoeRouteRows::kMaxExperts];  // of the scores
+  const int64_t count = rows.num_experts;
+  const int32_t* experts = rows.experts + token * rows.top_k;
+  const float* dweights = rows.dweights + token * rows.top_k;
+  float* dlogits = rows.dlogits + token * count;
+  Scores(rows.logits + token * count, count, rows.sigmoid, scores);
+  for (int64_t i = 0; i < count; ++i) {
+    gradient[i] = rows.dscores == nullptr ? 0.0f : rows.dscores[token * count + i];
+  }
+  float sum = 0.0f, product = 0.0f;
+  for (int64_t choice = 0; choice < rows.top_k; ++choice) {
+    sum = sum + scores[experts[choice]];
+    product = product + dweights[choice] * scores[experts[choice]];
+  }
+  // weight = score / total, total = sum + 1e-20
+  const float total = sum + 1e-20f;
+  for (int64_t choice = 0; choice < rows.top_k; ++choice) {
+    const float d =
+        rows.renormalise ? (dweights[choice] - product / total) / total : dweights[choice];
+    gradient[experts[choice]] = gradient[experts[choice]] + d;
+  }
+  float mean = 0.0f;
+  for (int64_t i = 0; i < count; ++i) mean = mean + scores[i] * gradient[i];
+  for (int64_t i = 0; i < count; ++i) {
+    dlogits[i] = rows.sigmoid ? scores[i] * (1.0f - scores[i]) * gradient[i]
+                              : scores[i] * (gradient[i] - mean);
+  }
+}
+
+template <typename T>
+TANDEM_INLINE void DifferentiateCombine(const MoeCombineBackwardRows& rows, int64_t choice,
+                                        const float* dy, T* d) {
+  const float* y = rows.y_rows + rows.row_of[choice] * rows.width;
+  const float weight = rows.weights[choice];
+  F32x16 sum{};
+  for (int64_t i = 0; i < rows.width; i += kLanes) {
+    const int64_t left = rows.width - i < kLanes ? rows.width - i : kLanes;
+    const F32x16 v = LoadPartial(dy + i, left, 0.0f);
+    sum += v * LoadPartial(y + i, left, 0.0f);
+    StorePartial(d + rows.row_of[choice] * rows.width + i, weight * v, left);
+  }
+  rows.dweights[choice] = SumLanes(sum);
+}
+
 }  // namespace
+
+void MoeRouteBackward(const MoeRouteBackwardRows& rows, int64_t begin, int64_t end) {
+  for (int64_t token = begin; token < end; ++token) DifferentiateRouting(rows, token);
+}
+
+void MoeCombineBackward(const MoeCombineBackwardRows& rows, int64_t begin, int64_t end) {
+  for (int64_t choice = begin * rows.top_k; choice < end * rows.top_k; ++choice) {
+    const float* dy = rows.dy + choice / rows.top_k * rows.width;
+    if (rows.d_f32 != nullptr) {
+      DifferentiateCombine(rows, choice, dy, rows.d_f32);
+    } else {
+      DifferentiateCombine(rows, choice, dy, rows.d_bf16);
+    }
+  }
+}
 
 void MoeRoute(const MoeRouteRows& rows, int64_t begin, int64_t end) {
   for (int64_t token = begin; token < end; ++token) {

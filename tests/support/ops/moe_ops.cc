@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 
+#include "tests/support/ops/numeric_gradient.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
 
@@ -150,6 +151,161 @@ class MoePermuteOp : public OpRun {
   TensorView offsets_, row_of_, token_of_;
 };
 
+using Doubles = std::vector<double>;
+
+class MoeRouteBackwardOp : public OpRun {
+ public:
+  MoeRouteBackwardOp(Context& context, const RouteShape& shape, bool balanced) : shape_(shape) {
+    logits_ = tensors_.Input(NormalTensor({shape.tokens, shape.num_experts}, 41));
+    Tensor experts(DType::kI32, {shape.tokens, shape.top_k});
+    Tensor weights(DType::kF32, {shape.tokens, shape.top_k});
+    MoeRoute(context, {.logits = logits_,
+                       .score = shape.score,
+                       .renormalise = shape.renormalise,
+                       .experts = experts,
+                       .weights = weights});
+    experts_ = tensors_.Input(experts);
+    dweights_ = tensors_.Input(NormalTensor({shape.tokens, shape.top_k}, 42));
+    if (balanced) dscores_ = tensors_.Input(NormalTensor({shape.tokens, shape.num_experts}, 43));
+    dlogits_ = tensors_.Output(DType::kF32, {shape.tokens, shape.num_experts});
+  }
+  void Run(Context& context) override {
+    MoeRouteBackward(context, {.logits = logits_,
+                               .score = shape_.score,
+                               .renormalise = shape_.renormalise,
+                               .experts = experts_,
+                               .dweights = dweights_,
+                               .dscores = dscores_,
+                               .dlogits = dlogits_});
+  }
+  std::vector<Doubles> Reference() const override {
+    Doubles want;
+    for (int64_t token = 0; token < shape_.tokens; ++token) {
+      const Doubles row = NumericGradient(ToDoubles(logits_.Rows(token, 1)),
+                                          [&](const Doubles& at) { return Loss(token, at); });
+      want.insert(want.end(), row.begin(), row.end());
+    }
+    return {want};
+  }
+
+ private:
+  double Loss(int64_t token, const Doubles& logits) const {
+    Doubles scores;
+    double total = 0;
+    for (const double logit : logits) {
+      scores.push_back(shape_.score == MoeScore::kSigmoid ? 1 / (1 + std::exp(-logit))
+                                                          : std::exp(logit));
+      total += scores.back();
+    }
+    if (shape_.score == MoeScore::kSoftmax) {
+      for (double& score : scores) score /= total;
+    }
+    double chosen = 0, loss = 0;
+    const auto expert = [&](int64_t choice) {
+      return static_cast<size_t>(experts_.data<int32_t>()[token * shape_.top_k + choice]);
+    };
+    for (int64_t choice = 0; choice < shape_.top_k; ++choice) chosen += scores[expert(choice)];
+    for (int64_t choice = 0; choice < shape_.top_k; ++choice) {
+      const double weight = scores[expert(choice)] / (shape_.renormalise ? chosen : 1.0);
+      loss += weight * ElementAsDouble(dweights_, token * shape_.top_k + choice);
+    }
+    for (size_t i = 0; !dscores_.empty() && i < scores.size(); ++i) {
+      loss += scores[i] *
+              ElementAsDouble(dscores_, token * shape_.num_experts + static_cast<int64_t>(i));
+    }
+    return loss;
+  }
+
+  RouteShape shape_;
+  ConstTensorView logits_, experts_, dweights_, dscores_;
+  TensorView dlogits_;
+};
+
+class MoeCombineBackwardOp : public OpRun {
+ public:
+  MoeCombineBackwardOp(const CombineShape& shape, DType to) : forward_(shape) {
+    dy_ = tensors_.Input(NormalTensor({shape.tokens, shape.width}, 45));
+    dy_rows_ = tensors_.Output(to, {shape.tokens * shape.top_k, shape.width});
+    dweights_ = tensors_.Output(DType::kF32, {shape.tokens, shape.top_k});
+  }
+  void Run(Context& context) override {
+    MoeCombineBackward(context, {.dy = dy_,
+                                 .y_rows = forward_.y_rows,
+                                 .row_of = forward_.row_of,
+                                 .weights = forward_.weights,
+                                 .dy_rows = dy_rows_,
+                                 .dweights = dweights_});
+  }
+  std::vector<Doubles> Reference() const override {
+    const int64_t width = dy_.dim(1);
+    Doubles rows(static_cast<size_t>(dy_rows_.num_elements())), weights;
+    for (int64_t choice = 0; choice < forward_.row_of.num_elements(); ++choice) {
+      const int64_t row = forward_.row_of.data<int32_t>()[choice];
+      double sum = 0;
+      for (int64_t i = 0; i < width; ++i) {
+        const double dy = ElementAsDouble(dy_, choice / forward_.shape.top_k * width + i);
+        sum += dy * ElementAsDouble(forward_.y_rows, row * width + i);
+        rows[static_cast<size_t>(row * width + i)] = dy * ElementAsDouble(forward_.weights, choice);
+      }
+      weights.push_back(sum);
+    }
+    return {rows, weights};
+  }
+
+ private:
+  MoeCombineOp forward_;
+  ConstTensorView dy_;
+  TensorView dy_rows_, dweights_;
+};
+
+OpCase RouteBackwardCase(OpUse use, const RouteShape& s, bool balanced) {
+  return {.op = "moe_route_backward",
+          .shape = Times({s.tokens, s.num_experts}) + " top " + std::to_string(s.top_k) +
+                   (s.score == MoeScore::kSigmoid ? " sigmoid" : "") +
+                   (s.renormalise ? "" : " as scored") + (balanced ? " balanced" : ""),
+          .dtype = "f32",
+          .use = use,
+          .bytes = s.tokens * (s.num_experts * (balanced ? 12 : 8) + s.top_k * 8),
+          .flops = s.tokens * s.num_experts * (kExpFlops + 6),
+          .prepare = [=](Context& context) {
+            return std::make_unique<MoeRouteBackwardOp>(context, s, balanced);
+          }};
+}
+
+OpCase CombineBackwardCase(OpUse use, const CombineShape& s, DType to) {
+  const int64_t rows = s.tokens * s.top_k;
+  return {.op = "moe_combine_backward",
+          .shape = Times({s.tokens, s.top_k, s.width}),
+          .dtype = std::string(Name(to)),
+          .use = use,
+          .bytes = s.tokens * s.width * 4 + rows * (s.width * (4 + SizeOf(to)) + 12),
+          .flops = 3 * rows * s.width,
+          .prepare = [=](Context&) { return std::make_unique<MoeCombineBackwardOp>(s, to); }};
+}
+
+void AddMoeBackwardCases(std::vector<OpCase>& cases) {
+  for (const MoeScore score : {MoeScore::kSoftmax, MoeScore::kSigmoid}) {
+    for (const bool renormalise : {false, true}) {
+      for (const bool balanced : {false, true}) {
+        for (const int64_t tokens : {0, 1, 37}) {
+          cases.push_back(
+              RouteBackwardCase(OpUse::kTest, {tokens, 5, 2, score, renormalise}, balanced));
+          cases.push_back(
+              RouteBackwardCase(OpUse::kTest, {tokens, 33, 8, score, renormalise}, balanced));
+        }
+      }
+    }
+  }
+  for (const DType to : {DType::kF32, DType::kBf16}) {
+    for (const int64_t tokens : {0, 1, 37}) {
+      cases.push_back(CombineBackwardCase(OpUse::kTest, {tokens, 2, 37}, to));
+      cases.push_back(CombineBackwardCase(OpUse::kTest, {tokens, 3, 172}, to));
+    }
+  }
+  cases.push_back(RouteBackwardCase(OpUse::kBench, {4096, 4, 2}, true));
+  cases.push_back(CombineBackwardCase(OpUse::kBench, {4096, 2, 640}, DType::kBf16));
+}
+
 OpCase RouteCase(OpUse use, const RouteShape& s) {
   return {.op = "moe_route",
           .shape = Times({s.tokens, s.num_experts}) + " top " + std::to_string(s.top_k),
@@ -188,6 +344,7 @@ OpCase CombineCase(OpUse use, const CombineShape& s) {
 }  // namespace
 
 void AddMoeCases(std::vector<OpCase>& cases) {
+  AddMoeBackwardCases(cases);
   for (const MoeScore score : {MoeScore::kSoftmax, MoeScore::kSigmoid}) {
     for (const bool renormalise : {true, false}) {
       for (RouteShape s : {RouteShape{0, 4, 1}, RouteShape{1, 1, 1}, RouteShape{13, 4, 1},
