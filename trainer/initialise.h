@@ -14,8 +14,8 @@ enum class InitKind : uint8_t {
              // tied to the head, else N(0, 1): MiniMind2, which leaves PyTorch's defaults
 };
 
-// Norms become 1, biases 0 (kPyTorch: uniform as their layer's weights). Drawn by parameter name
-// and element, so that how matrices are fused does not matter.
+// Norms become 1, biases 0. Drawn by parameter name and element, so that how matrices are fused
+// does not matter.
 void InitialiseWeights(const ModelConfig& config, InitKind kind, uint64_t seed,
                        ModelTensors<Tensor>& masters);
 

@@ -1,0 +1,71 @@
+#pragma once
+// One optimiser step after the other: gradients of the micro-batches, their sum, the norm, the
+// optimiser, new compute weights. Owns everything of training but the data; borrows the compute
+// weights. One thread at a time.
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "trainer/data/train_batch.h"
+#include "trainer/gradient_sum.h"
+#include "trainer/model_gradient.h"
+#include "trainer/optimizer.h"
+#include "trainer/schedule.h"
+#include "trainer/training_weights.h"
+
+namespace tandem {
+
+// What a step's loss is the mean over.
+enum class LossMean : uint8_t {
+  kTokens,        // all targets of the step, whatever micro-batch they are in
+  kMicroBatches,  // the micro-batches' own means (MiniMind)
+};
+
+struct TrainerOptions {
+  OptimizerOptions optimizer;
+  Schedule schedule;
+  LossMean loss_mean = LossMean::kTokens;
+  int64_t max_tokens = 0;  // of one micro-batch
+};
+
+struct StepReport {
+  int64_t step = 0;           // counted from 0; skipped steps count
+  double loss = 0.0;          // the mean of -log p(target), by LossMean
+  double balance_loss = 0.0;  // of mixtures; the mean over micro-batches
+  double gradient_norm = 0.0;
+  double rate = 0.0;
+  int64_t num_tokens = 0;
+  int64_t num_targets = 0;
+  // Set when the step changed nothing, and why: what was not finite.
+  std::optional<std::string> skipped;
+};
+
+class Trainer {
+ public:
+  // `config` and `compute` outlive this. The masters start as the values of `compute`.
+  Trainer(Context& context, const ModelConfig& config, ModelWeights& compute,
+          const TrainerOptions& options);
+
+  // One step on these micro-batches (at least one, of which one has a target).
+  StepReport Step(Context& context, std::span<const TrainBatch> micro_batches);
+
+  // The mean of -log p(target) over all targets of `batch`; nothing is trained.
+  BatchLoss Evaluate(Context& context, const TrainBatch& batch);
+
+  TrainingWeights& weights() { return weights_; }
+  Optimizer& optimizer() { return optimizer_; }
+  int64_t num_steps() const { return num_steps_; }
+
+ private:
+  const ModelConfig& config_;
+  TrainerOptions options_;
+  TrainingWeights weights_;
+  ModelGradient model_;
+  GradientSum sum_;
+  Optimizer optimizer_;
+  int64_t num_steps_ = 0;
+  std::vector<float> logprobs_;
+};
+
+}  // namespace tandem
