@@ -33,7 +33,10 @@ class ChatProgram : public ::testing::Test {
   const std::filesystem::path model_ = base_ / "model";
 };
 
+constexpr const char* kNoTerminal = "no terminal can be opened here (is /dev/pts mounted?)";
+
 TEST_F(ChatProgram, TalksAtATerminal) {
+  if (!Program::CanHaveTerminal()) GTEST_SKIP() << kNoTerminal;
   const auto chat_template =
       base_.Write("short.jinja", "{% for m in messages %}{{ m.content }} {% endfor %}");
   Program chat(Command({"--chat-template", chat_template.string(), "--max-tokens", "5"}),
@@ -57,6 +60,7 @@ TEST_F(ChatProgram, TalksAtATerminal) {
 }
 
 TEST_F(ChatProgram, ContinuesTextWithoutATemplate) {
+  if (!Program::CanHaveTerminal()) GTEST_SKIP() << kNoTerminal;
   Program chat(Command({"--max-tokens", "3"}), Program::Streams::kTerminal);
   ASSERT_TRUE(chat.WaitForOutput("> ")) << chat.text();
   EXPECT_NE(chat.text().find("--chat-template"), std::string::npos) << chat.text();
@@ -85,6 +89,7 @@ TEST_F(ChatProgram, AnswersAListTheSameWayEachTime) {
 }
 
 TEST_F(ChatProgram, SaysWhenTheContextIsFull) {
+  if (!Program::CanHaveTerminal()) GTEST_SKIP() << kNoTerminal;
   Program chat(
       Command({"--chat-template", "chatml", "--max-tokens", "40", "--max-model-len", "64"}),
       Program::Streams::kTerminal);

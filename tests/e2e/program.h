@@ -21,6 +21,15 @@ class Program {
  public:
   enum class Streams { kPipes, kTerminal };
 
+  // False where no terminal can be opened: a container without /dev/pts.
+  static bool CanHaveTerminal() {
+    int master = -1, slave = -1;
+    if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return false;
+    ::close(master);
+    ::close(slave);
+    return true;
+  }
+
   explicit Program(const std::vector<std::string>& command, Streams streams = Streams::kPipes) {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -40,10 +49,12 @@ class Program {
   }
   Program(const Program&) = delete;
 
-  void Signal(int number) const { ::kill(pid_, number); }
+  void Signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);  // of -1 it would reach every process
+  }
   // As if typed; on a terminal only.
   void Type(const std::string& text) const {
-    if (::write(output_, text.data(), text.size()) < 0) ::kill(pid_, SIGKILL);
+    if (::write(output_, text.data(), text.size()) < 0) Signal(SIGKILL);
   }
   void ForgetOutput() { text_.clear(); }
 
@@ -71,7 +82,7 @@ class Program {
     WaitForOutput("\x01 never printed");
     int status = 0;
     for (int i = 0; ::waitpid(pid_, &status, WNOHANG) == 0; ++i) {
-      if (i == 500) ::kill(pid_, SIGKILL);
+      if (i == 500) Signal(SIGKILL);
       ::usleep(10'000);
     }
     pid_ = -1;
