@@ -12,6 +12,7 @@
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
 #include "tests/bench/tokenize_bench.h"
+#include "tests/bench/train_bench.h"
 
 namespace tandem {
 namespace {
@@ -119,6 +120,22 @@ void AddHttp(CLI::App& app) {
   http.OnRun([](HttpBenchOptions& given) { RunHttpBench(given); });
 }
 
+void AddTrain(CLI::App& app) {
+  Command<TrainBenchOptions> train{
+      app.add_subcommand("train", "whole optimiser steps, beside what the machine can multiply")};
+  TrainBenchOptions& options = *train.options;
+  train.app->add_option("--shape", options.shape, kShapes);
+  train.AddDType(&options.dtype);
+  train.app->add_option("--threads", options.num_threads, "threads, the caller included");
+  train.AddIsa(&options.isa);
+  train.app->add_option("--rows", options.num_rows, "sequences of a step")
+      ->check(CLI::PositiveNumber);
+  train.app->add_option("--row-tokens", options.row_tokens, "tokens of each")
+      ->check(CLI::PositiveNumber);
+  train.app->add_option("--repeats", options.repeats, "steps")->check(CLI::PositiveNumber);
+  train.OnRun([](TrainBenchOptions& given) { RunTrainBench(given); });
+}
+
 struct TextOptions : TokenizeBenchOptions {
   bool hostile = false;
   std::string out;
@@ -162,6 +179,7 @@ int main(int argc, char** argv) {
   tandem::AddConnections(app);
   tandem::AddHttp(app);
   tandem::AddTokenizers(app);
+  tandem::AddTrain(app);
   try {
     CLI11_PARSE(app, argc, argv);
   } catch (const tandem::Error& error) {
