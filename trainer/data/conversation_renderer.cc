@@ -1,0 +1,145 @@
+#include "trainer/data/conversation_renderer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/printable.h"
+#include "engine/text/chat_messages.h"
+#include "engine/text/unicode.h"
+#include "kernels/core/error.h"
+
+namespace tandem {
+namespace {
+
+using jinja::Dict;
+using jinja::TextRange;
+using jinja::Value;
+
+constexpr std::string_view kThinkingTag = "<think>";
+constexpr size_t kShownBytes = 40;  // on either side of where two renderings part
+
+// Thrown and caught inside of this file only.
+struct Unrenderable {
+  std::string reason;
+};
+
+Value FitForTemplate(const ChatTemplate& chat_template, const Value& given) {
+  Value messages = WithParsedToolArguments(WithReasoningNames(given));
+  return chat_template.content_form() == ContentForm::kText ? JoinTextParts(messages) : messages;
+}
+
+Value FirstTurns(const Value& messages, size_t num_turns) {
+  const auto& items = messages.list().items;
+  if (num_turns == items.size()) return messages;
+  return Value::Of(
+      std::vector<Value>(items.begin(), items.begin() + static_cast<ptrdiff_t>(num_turns)));
+}
+
+// What a generation prompt ends with from an opening thinking tag on; usually nothing. Seen on one
+// user's turn, since it does not depend on what was said.
+std::string FindThinkingPrompt(const ChatTemplate& chat_template, const RenderOptions& options) {
+  Dict message;
+  message.Set("role", Value::Of("user"));
+  message.Set("content", Value::Of("?"));
+  ChatInput input{.messages = Value::Of(std::vector<Value>{Value::Of(std::move(message))}),
+                  .variables = options.variables,
+                  .now = options.now};
+  try {
+    const std::string without = chat_template.Render(input).text;
+    input.generation_prompt = GenerationPrompt::kAdd;
+    const std::string with = chat_template.Render(input).text;
+    const auto parted =
+        std::mismatch(without.begin(), without.end(), with.begin(), with.end()).second;
+    const size_t tag = with.find(kThinkingTag, static_cast<size_t>(parted - with.begin()));
+    return tag == with.npos ? "" : with.substr(tag);
+  } catch (const InvalidRequest&) {
+    return "";  // it wants more than one user's turn; the records will tell
+  }
+}
+
+// Whole characters of up to kShownBytes before, or from, `at`.
+std::string Excerpt(std::string_view text, size_t begin, size_t end) {
+  return Quoted(ReplaceInvalidUtf8(text.substr(begin, end - begin)));
+}
+
+void CheckPrefix(std::string_view earlier, std::string_view later, size_t turn,
+                 std::string_view what) {
+  if (later.starts_with(earlier)) return;
+  const auto parted = std::mismatch(earlier.begin(), earlier.end(), later.begin(), later.end());
+  const auto at = static_cast<size_t>(parted.first - earlier.begin());
+  throw Unrenderable{fmt::format(
+      "the chat template writes the turns before message {} differently {}: behind {} it wrote {}, "
+      "and then {}; where the answer lies cannot be told",
+      turn + 1, what, Excerpt(earlier, at - std::min(at, kShownBytes), at),
+      Excerpt(earlier, at, std::min(earlier.size(), at + kShownBytes)),
+      Excerpt(later, at, std::min(later.size(), at + kShownBytes)))};
+}
+
+bool IsAnswer(const Value& message) { return message.dict().Find("role")->AsText() == "assistant"; }
+
+}  // namespace
+
+ConversationRenderer::ConversationRenderer(ChatTemplate chat_template, RenderOptions options)
+    : chat_template_(std::move(chat_template)),
+      options_(std::move(options)),
+      thinking_prompt_(FindThinkingPrompt(chat_template_, options_)) {}
+
+jinja::Rendering ConversationRenderer::RenderTurns(const ConversationRecord& record,
+                                                   size_t num_turns,
+                                                   GenerationPrompt generation_prompt) const {
+  return chat_template_.Render({.messages = FirstTurns(record.messages, num_turns),
+                                .tools = record.tools,
+                                .generation_prompt = generation_prompt,
+                                .variables = options_.variables,
+                                .now = options_.now});
+}
+
+TextRange ConversationRenderer::FindAnswer(const ConversationRecord& record, size_t turn,
+                                           const std::string& whole) const {
+  std::string prompt = RenderTurns(record, turn, GenerationPrompt::kAdd).text;
+  if (!thinking_prompt_.empty() && prompt.ends_with(thinking_prompt_)) {
+    prompt.resize(prompt.size() - thinking_prompt_.size());
+  }
+  const bool is_last = turn + 1 == record.messages.list().items.size();
+  if (is_last) {
+    CheckPrefix(prompt, whole, turn, "with the answer behind them");
+    return {.begin = prompt.size(), .end = whole.size()};
+  }
+  const std::string answered = RenderTurns(record, turn + 1, GenerationPrompt::kNone).text;
+  CheckPrefix(prompt, answered, turn, "with the answer behind them");
+  CheckPrefix(answered, whole, turn, "or the answer itself, once more turns follow");
+  return {.begin = prompt.size(), .end = answered.size()};
+}
+
+std::variant<RenderedConversation, BadRecord> ConversationRenderer::Render(
+    const ConversationRecord& given) const {
+  try {
+    const ConversationRecord record{.messages = FitForTemplate(chat_template_, given.messages),
+                                    .tools = given.tools};
+    const auto& messages = record.messages.list().items;
+    jinja::Rendering whole = RenderTurns(record, messages.size(), GenerationPrompt::kNone);
+    RenderedConversation rendered{.text = std::move(whole.text), .answers = {}};
+    for (const TextRange& range : whole.generated) {
+      const bool overlaps = !rendered.answers.empty() && range.begin < rendered.answers.back().end;
+      if (overlaps) throw Unrenderable{"the chat template's generation blocks overlap"};
+      if (range.begin < range.end) rendered.answers.push_back(range);
+    }
+    if (!rendered.answers.empty()) return rendered;
+    for (size_t i = 0; i < messages.size(); ++i) {
+      if (!IsAnswer(messages[i])) continue;
+      const TextRange answer = FindAnswer(record, i, rendered.text);
+      if (answer.begin < answer.end) rendered.answers.push_back(answer);
+    }
+    if (rendered.answers.empty()) {
+      return BadRecord{"the chat template writes nothing of the assistant's turns"};
+    }
+    return rendered;
+  } catch (const Unrenderable& error) {
+    return BadRecord{error.reason};
+  } catch (const InvalidRequest& error) {
+    return BadRecord{fmt::format("the chat template refuses it: {}", error.what())};
+  }
+}
+
+}  // namespace tandem
