@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -47,7 +48,10 @@ std::string FindUtf8Problem(std::string_view text) {
     if (unit.kind != Utf8Unit::Kind::kCharacter) break;
     at += unit.length;
   }
-  return fmt::format("is not UTF-8 at byte {}: {}", at + 1, Quoted(text.substr(at, 4)));
+  const auto num_lines = std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
+  return fmt::format("is not UTF-8 at byte {}{}: {}", at + 1,
+                     num_lines > 0 ? fmt::format(", in its line {}", num_lines + 1) : "",
+                     Quoted(text.substr(at, 4)));
 }
 
 // JSON inside of a record; `what` names it.

@@ -26,6 +26,15 @@ uint64_t HashOf(const ConversationRecord& record) {
   return hash.Digest();
 }
 
+// Whether a text that goes on from another has the tokens that it would have alone.
+bool TakesPieces(const Tokenizer& tokenizer) {
+  std::string text;
+  for (const TokenId id : tokenizer.Encode("a", SpecialTokens::kNone)) {
+    text += tokenizer.TokenBytes(id);
+  }
+  return text == "a";
+}
+
 void AppendPiece(const Tokenizer& tokenizer, std::string_view text, bool is_target,
                  Sample* sample) {
   const std::vector<TokenId> ids = tokenizer.Encode(text, SpecialTokens::kNone);
@@ -51,6 +60,7 @@ SampleMaker::SampleMaker(const Tokenizer& tokenizer, const ConversationRenderer*
       renderer_(renderer),
       format_(format),
       options_(options),
+      takes_pieces_(TakesPieces(tokenizer)),
       too_long_(options.too_long.value_or(format == DataFormat::kPlainText ? TooLong::kSplit
                                                                            : TooLong::kRefuse)) {
   CHECK(format != DataFormat::kAuto);
@@ -137,7 +147,7 @@ std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromConversation(
   auto& conversation = std::get<RenderedConversation>(rendered);
   MaybeRemoveEmptyThinking(options_.preprocessing, document_index, &conversation);
   std::optional<Sample> sample =
-      tokenizer_.DropsLeadingSpace() ? EncodeWhole(conversation) : EncodeInPieces(conversation);
+      takes_pieces_ ? EncodeInPieces(conversation) : EncodeWhole(conversation);
   if (!sample) {
     return BadRecord{
         "the tokenizer changes its characters, so that where the answers lie cannot be told"};
@@ -162,23 +172,26 @@ Sample SampleMaker::EncodeInPieces(const RenderedConversation& rendered) const {
   return sample;
 }
 
-// By counting the bytes of the tokens, which must be those of the text.
+// By counting the bytes of the tokens, which must be those of the text but for a space before it.
 std::optional<Sample> SampleMaker::EncodeWhole(const RenderedConversation& rendered) const {
   Sample sample;
   sample.ids = tokenizer_.Encode(rendered.text, SpecialTokens::kNone);
   std::string text;
+  for (const TokenId id : sample.ids) text += tokenizer_.TokenBytes(id);
+  if (text != rendered.text && text != ' ' + rendered.text) return std::nullopt;
+  const size_t extra = text.size() - rendered.text.size();
+  size_t end = 0;
   size_t answer = 0;
-  for (size_t i = 0; i < sample.ids.size(); ++i) {
-    const size_t begin = text.size();
-    std::string_view piece = tokenizer_.TokenBytes(sample.ids[i]);
-    if (i == 0) piece.remove_prefix(tokenizer_.DummyPrefixBytes(sample.ids[i]));
-    text += piece;
-    while (answer < rendered.answers.size() && rendered.answers[answer].end <= begin) ++answer;
+  for (const TokenId id : sample.ids) {
+    const size_t begin = end;
+    end += tokenizer_.TokenBytes(id).size();
+    while (answer < rendered.answers.size() && rendered.answers[answer].end + extra <= begin) {
+      ++answer;
+    }
     const bool is_target =
-        answer < rendered.answers.size() && text.size() > rendered.answers[answer].begin;
+        answer < rendered.answers.size() && end > rendered.answers[answer].begin + extra;
     sample.is_target.push_back(is_target ? 1 : 0);
   }
-  if (text != rendered.text) return std::nullopt;
   return sample;
 }
 

@@ -90,6 +90,7 @@ class SampleMaker {
   const ConversationRenderer* renderer_;
   DataFormat format_;
   SampleOptions options_;
+  bool takes_pieces_;  // the tokenizer puts no space before every text
   TooLong too_long_;
 };
 
