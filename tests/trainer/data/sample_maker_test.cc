@@ -218,5 +218,14 @@ INSTANTIATE_TEST_SUITE_P(Golden, SpacedTokenizers,
                                          "spm_unigram"),
                          [](const auto& suite) { return std::string(suite.param); });
 
+TEST(ConversationsOfSentencePiece, AreRefusedWhereItsNormaliserChangesThem) {
+  const auto tokenizer = LoadTokenizer(kGolden / "spm_unigram");
+  const ConversationRenderer renderer(ChatTemplate(BuiltInChatMl(), "chatml"));
+  const SampleMaker maker(*tokenizer, &renderer, DataFormat::kConversations, {});
+  EXPECT_TRUE(Contains(ProblemOf(maker, R"({"conversations": [{"role": "user", "content": "\u2460"},
+                                 {"role": "assistant", "content": "  a  b  "}]})"),
+                       "where the answers lie cannot be told"));
+}
+
 }  // namespace
 }  // namespace tandem
