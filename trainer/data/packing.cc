@@ -15,6 +15,12 @@ struct OpenRow {
   int64_t room = 0;  // tokens
 };
 
+// The oldest of them.
+std::vector<OpenRow>::iterator FullestRow(std::vector<OpenRow>& open) {
+  return std::min_element(open.begin(), open.end(),
+                          [](const OpenRow& a, const OpenRow& b) { return a.room < b.room; });
+}
+
 // The row of each sample.
 std::vector<int64_t> FirstFit(std::span<const int64_t> lengths, int64_t row_tokens) {
   std::vector<OpenRow> open;  // the oldest first
@@ -26,7 +32,7 @@ std::vector<int64_t> FirstFit(std::span<const int64_t> lengths, int64_t row_toke
       return candidate.room >= length;
     });
     if (row == open.end()) {
-      if (open.size() == kMaxOpenRows) open.erase(open.begin());
+      if (open.size() == kMaxOpenRows) open.erase(FullestRow(open));
       row = open.insert(open.end(), {.index = num_rows++, .room = row_tokens});
     }
     rows.push_back(row->index);

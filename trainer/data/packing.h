@@ -9,9 +9,9 @@
 namespace tandem {
 
 enum class Packing : uint8_t {
-  // A sample goes to the first of the open rows that has room for it, else to a new one. At most
-  // kMaxOpenRows are open, the youngest; so rows fill to a few percent, and a sample stays near
-  // its place in the shuffled order.
+  // A sample goes to the first of the open rows that has room for it, else to a new one. Of more
+  // than kMaxOpenRows the fullest is closed; so few tokens of a row stay empty, and a sample stays
+  // near its place in the shuffled order.
   kFirstFit,
   kNone,  // one sample a row, as in published runs that pad
 };

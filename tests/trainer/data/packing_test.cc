@@ -45,13 +45,17 @@ TEST(Packing, KeepsTheGivenNumbersOfSamples) {
             (Rows{{7, 5}, {3}}));
 }
 
-TEST(Packing, ClosesTheOldestOfTooManyOpenRows) {
-  std::vector<int64_t> lengths(kMaxOpenRows + 1, 6);
-  lengths.push_back(4);  // row 0 is closed by now
+TEST(Packing, ClosesTheFullestOfTooManyOpenRows) {
+  std::vector<int64_t> lengths(kMaxOpenRows, 6);
+  lengths[2] = 7;
+  lengths.push_back(6);  // opens a row, and closes row 2
+  lengths.insert(lengths.end(), {4, 3});
+  const auto last = std::ssize(lengths) - 1;
   const Rows rows = Pack(lengths, 10);
   EXPECT_EQ(rows.size(), kMaxOpenRows + 1);
-  EXPECT_EQ(rows[0], std::vector<int64_t>{0});
-  EXPECT_EQ(rows[1], (std::vector<int64_t>{1, static_cast<int64_t>(kMaxOpenRows) + 1}));
+  EXPECT_EQ(rows[0], (std::vector<int64_t>{0, last - 1}));
+  EXPECT_EQ(rows[1], (std::vector<int64_t>{1, last}));
+  EXPECT_EQ(rows[2], std::vector<int64_t>{2});
 }
 
 TEST(Packing, FillsRowsOfRandomSamplesWithEachOnce) {
