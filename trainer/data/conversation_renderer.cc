@@ -58,7 +58,7 @@ std::string FindThinkingPrompt(const ChatTemplate& chat_template, const RenderOp
   }
 }
 
-// Whole characters of up to kShownBytes before, or from, `at`.
+// Bytes [begin, end), which may cut a character in two.
 std::string Excerpt(std::string_view text, size_t begin, size_t end) {
   return Quoted(ReplaceInvalidUtf8(text.substr(begin, end - begin)));
 }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kLineEnds = "\r\n";
 constexpr std::string_view kBlank = " \t\r\n";
+constexpr int kLinesLookedAt = 100;  // to find the format
 
 // The line at `begin`, its end included.
 std::string_view LineAt(std::string_view content, size_t begin) {
@@ -37,13 +38,17 @@ SourceDocument Stretch(std::string_view text, int64_t first_line) {
           .line = first_line + std::count(skipped.begin(), skipped.end(), '\n')};
 }
 
-std::string_view FirstRecord(std::string_view content) {
-  for (size_t at = 0; at < content.size();) {
-    const std::string_view line = LineAt(content, at);
-    if (!IsBlank(line)) return WithoutLineEnd(line);
-    at += line.size();
+// The form of one record, if it has one.
+std::optional<DataFormat> FormatOf(std::string_view line) {
+  try {
+    const jinja::Value record = jinja::ParseValue(line, "record");
+    if (!record.IsDict()) return std::nullopt;
+    if (record.dict().Find("conversations") != nullptr) return DataFormat::kConversations;
+    if (record.dict().Find("text") != nullptr) return DataFormat::kTextRecords;
+  } catch (const FormatError&) {
+    // Another line may tell; this one will be reported when the file is read.
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -66,21 +71,15 @@ DataFormat ResolveFormat(const DataSource& source, std::string_view content) {
   if (source.format != DataFormat::kAuto) return source.format;
   const std::string extension = source.path.extension().string();
   if (extension != ".jsonl" && extension != ".json") return DataFormat::kPlainText;
-  const std::string where = source.path.string() + ": the first record";
-  const std::string hint =
-      ": it must be one JSON object on one line, with \"text\" or \"conversations\"; name the "
-      "format if only this line is broken";
-  jinja::Value record;
-  try {
-    record = jinja::ParseValue(FirstRecord(WithoutByteOrderMark(content)), where);
-  } catch (const FormatError& error) {
-    throw FormatError(error.what() + hint);
+  content = WithoutByteOrderMark(content);
+  for (int num_lines = 0; num_lines < kLinesLookedAt && !content.empty(); ++num_lines) {
+    const std::string_view line = LineAt(content, 0);
+    if (const auto format = FormatOf(WithoutLineEnd(line))) return *format;
+    content.remove_prefix(line.size());
   }
-  if (record.IsDict() && record.dict().Find("conversations") != nullptr) {
-    return DataFormat::kConversations;
-  }
-  if (record.IsDict() && record.dict().Find("text") != nullptr) return DataFormat::kTextRecords;
-  throw FormatError(where + " has neither form" + hint);
+  throw FormatError(source.path.string() +
+                    ": its first lines hold neither {\"text\": ...} nor {\"conversations\": ...}; "
+                    "each line must be one JSON object");
 }
 
 std::string_view WithoutByteOrderMark(std::string_view content) {

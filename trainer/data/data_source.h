@@ -13,7 +13,7 @@
 namespace tandem {
 
 enum class DataFormat : uint8_t {
-  kAuto,           // by name (.jsonl, .json) and by the first record; all else is plain text
+  kAuto,           // by name (.jsonl, .json) and by the first good record; else plain text
   kTextRecords,    // a line: {"text": "..."}
   kConversations,  // a line: {"conversations": [{"role": ..., "content": ...}, ...]}
   kPlainText,
@@ -29,8 +29,8 @@ struct DataSource {
   std::optional<std::string> separator = {};
 };
 
-// The source's format, or what kAuto finds. Throws FormatError when a .json(l) file begins with
-// neither kind of record.
+// The source's format, or what kAuto finds. Throws FormatError when the first lines of a .json(l)
+// file hold neither kind of record.
 DataFormat ResolveFormat(const DataSource& source, std::string_view content);
 
 // Without the byte order mark that some editors put at the front.

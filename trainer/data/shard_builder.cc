@@ -128,7 +128,8 @@ struct OpenSource {
   ShardLayout layout;
 };
 
-void CheckReport(const DataReport& report, OnBadLine on_bad_line) {
+void CheckReport(const DataReport& report, OnBadLine on_bad_line,
+                 const std::filesystem::path& report_path) {
   const bool stops = !report.bad_lines.empty() && on_bad_line == OnBadLine::kStop;
   if (!stops && report.counts.num_documents > 0) return;
   DataReport bad_only = report;
@@ -138,6 +139,9 @@ void CheckReport(const DataReport& report, OnBadLine on_bad_line) {
                           report.counts.num_bad, report.counts.num_lines, report.path.string())
             : report.path.string() + " has no document to learn from";
   if (!report.bad_lines.empty()) message += ":\n" + ListProblems(bad_only, kProblemsInMessage);
+  if (report.bad_lines.size() > kProblemsInMessage) {
+    message += "all of them are in " + report_path.string();
+  }
   throw BadDataError(message, report);
 }
 
@@ -190,7 +194,7 @@ PreparedShard PrepareShard(const DataInputs& inputs, const DataSource& source,
   DataReport report =
       BuildPass(open.split, open.maker, open.layout, &writer).Run(source.path, pool);
   WriteFileAtomically(report_path, Summary(report) + '\n' + ListProblems(report));
-  CheckReport(report, options.on_bad_line);
+  CheckReport(report, options.on_bad_line, report_path);
   writer.Finish(report.counts);
   return {TokenShard(path), std::move(report), report_path, /*was_there=*/false};
 }

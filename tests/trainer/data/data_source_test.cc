@@ -74,7 +74,7 @@ TEST(DataSource, FindsTheFormat) {
   EXPECT_EQ(ResolveFormat({.path = "a.txt"}, "{\"text\": \"x\"}"), DataFormat::kPlainText);
   EXPECT_EQ(ResolveFormat({.path = "a.jsonl"}, "\xEF\xBB\xBF\n{\"text\": \"x\"}\nbroken"),
             DataFormat::kTextRecords);
-  EXPECT_EQ(ResolveFormat({.path = "a.json"}, "{\"conversations\": []}"),
+  EXPECT_EQ(ResolveFormat({.path = "a.json"}, "broken\n5\n{\"conversations\": []}"),
             DataFormat::kConversations);
   EXPECT_EQ(ResolveFormat({.path = "a.jsonl", .format = DataFormat::kPlainText}, "x"),
             DataFormat::kPlainText);
@@ -84,9 +84,10 @@ TEST(DataSource, SaysWhatItCannotTell) {
   const auto message = [](std::string_view content) {
     return MessageOf<FormatError>([&] { ResolveFormat({.path = "a.jsonl"}, content); });
   };
-  EXPECT_TRUE(Contains(message("[\n {\"text\": \"x\"}]"), "a.jsonl: the first record"));
-  EXPECT_TRUE(Contains(message("{\"instruction\": \"x\"}"), "neither form"));
-  EXPECT_TRUE(Contains(message(""), "one JSON object on one line"));
+  for (const char* content :
+       {"[\n {\"text\": \"x\"},\n]", "{\"instruction\": \"x\"}", "", "broken\n"}) {
+    EXPECT_TRUE(Contains(message(content), "a.jsonl: its first lines hold neither"));
+  }
 }
 
 }  // namespace

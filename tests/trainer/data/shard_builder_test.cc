@@ -58,6 +58,17 @@ TEST_F(ShardBuilder, StopsWithEveryBadLine) {
   }
 }
 
+TEST_F(ShardBuilder, ListsAllOfManyBadLinesInItsReport) {
+  std::string content = "{\"text\": \"One kettle.\"}\n";
+  for (int i = 0; i < 500; ++i) content += "{}\n";
+  const std::string message =
+      MessageOf<BadDataError>([&] { Prepare({.path = directory_.Write("bad.jsonl", content)}); });
+  EXPECT_TRUE(Contains(message, "bad.jsonl:21: has no \"text\"\nand 480 more\n"));
+  const std::filesystem::path path = message.substr(message.rfind("all of them are in ") + 19);
+  const std::string report = directory_.Read("shards/" + path.filename().string());
+  EXPECT_TRUE(Contains(report, "bad.jsonl:501: has no \"text\"\n"));
+}
+
 TEST_F(ShardBuilder, GoesOnWithoutBadLinesWhenToldAndCountsThem) {
   const PreparedShard prepared =
       Prepare({.path = directory_.Write("mixed.jsonl", kMixed)}, {.on_bad_line = OnBadLine::kSkip});
