@@ -15,6 +15,7 @@ namespace {
 
 // Far more than any run has, and few enough for the numbers of the shuffle.
 constexpr int64_t kMaxEpoch = int64_t{1} << 31;
+constexpr int64_t kMaxRepeats = 1'000'000;
 
 uint64_t FingerprintOf(const std::vector<RepeatedShard>& shards, const BatchOptions& options) {
   Hash64 hash;
@@ -46,9 +47,9 @@ ShardBatchSource::ShardBatchSource(std::vector<RepeatedShard> shards, const Batc
                                   options.micro_batch_rows, options.row_tokens));
   }
   for (const RepeatedShard& repeated : shards_) {
-    if (repeated.repeats < 1) {
-      throw ConfigError(fmt::format("{} is to be repeated {} times; once is the least",
-                                    repeated.shard.name(), repeated.repeats));
+    if (repeated.repeats < 1 || repeated.repeats > kMaxRepeats) {
+      throw ConfigError(fmt::format("{} is to be repeated {} times; 1 to {} are possible",
+                                    repeated.shard.name(), repeated.repeats, kMaxRepeats));
     }
     first_samples_.push_back(first_samples_.back() +
                              repeated.shard.num_samples() * repeated.repeats);

@@ -63,17 +63,17 @@ std::string Excerpt(std::string_view text, size_t begin, size_t end) {
   return Quoted(ReplaceInvalidUtf8(text.substr(begin, end - begin)));
 }
 
-void CheckPrefix(std::string_view earlier, std::string_view later, size_t turn,
-                 std::string_view what) {
+// `what` is written differently in the second text.
+void CheckPrefix(std::string_view earlier, std::string_view later, const std::string& what) {
   if (later.starts_with(earlier)) return;
   const auto parted = std::mismatch(earlier.begin(), earlier.end(), later.begin(), later.end());
   const auto at = static_cast<size_t>(parted.first - earlier.begin());
-  throw Unrenderable{fmt::format(
-      "the chat template writes the turns before message {} differently {}: behind {} it wrote {}, "
-      "and then {}; where the answer lies cannot be told",
-      turn + 1, what, Excerpt(earlier, at - std::min(at, kShownBytes), at),
-      Excerpt(earlier, at, std::min(earlier.size(), at + kShownBytes)),
-      Excerpt(later, at, std::min(later.size(), at + kShownBytes)))};
+  throw Unrenderable{
+      fmt::format("where the answer lies cannot be told: the chat template writes {} follows; "
+                  "behind {} it wrote {}, and then {}",
+                  what, Excerpt(earlier, at - std::min(at, kShownBytes), at),
+                  Excerpt(earlier, at, std::min(earlier.size(), at + kShownBytes)),
+                  Excerpt(later, at, std::min(later.size(), at + kShownBytes)))};
 }
 
 bool IsAnswer(const Value& message) { return message.dict().Find("role")->AsText() == "assistant"; }
@@ -102,13 +102,11 @@ TextRange ConversationRenderer::FindAnswer(const ConversationRecord& record, siz
     prompt.resize(prompt.size() - thinking_prompt_.size());
   }
   const bool is_last = turn + 1 == record.messages.list().items.size();
-  if (is_last) {
-    CheckPrefix(prompt, whole, turn, "with the answer behind them");
-    return {.begin = prompt.size(), .end = whole.size()};
-  }
-  const std::string answered = RenderTurns(record, turn + 1, GenerationPrompt::kNone).text;
-  CheckPrefix(prompt, answered, turn, "with the answer behind them");
-  CheckPrefix(answered, whole, turn, "or the answer itself, once more turns follow");
+  const std::string answered =
+      is_last ? whole : RenderTurns(record, turn + 1, GenerationPrompt::kNone).text;
+  CheckPrefix(prompt, answered,
+              fmt::format("the prompt for message {} differently once that", turn + 1));
+  CheckPrefix(answered, whole, fmt::format("message {} differently once another", turn + 1));
   return {.begin = prompt.size(), .end = answered.size()};
 }
 

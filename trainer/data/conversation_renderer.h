@@ -38,7 +38,7 @@ struct RenderOptions {
 
 class ConversationRenderer {
  public:
-  ConversationRenderer(ChatTemplate chat_template, RenderOptions options = {});
+  explicit ConversationRenderer(ChatTemplate chat_template, RenderOptions options = {});
 
   std::variant<RenderedConversation, BadRecord> Render(const ConversationRecord& record) const;
 

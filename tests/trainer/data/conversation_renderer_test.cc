@@ -16,8 +16,8 @@ ConversationRecord Record(std::string_view line) {
 }
 
 ConversationRenderer Renderer(std::string_view source, RenderOptions options = {}) {
-  return {ChatTemplate(source, "test", {{"eos_token", jinja::Value::Of("</s>")}}),
-          std::move(options)};
+  const ChatTemplate::Tokens tokens = {{"eos_token", jinja::Value::Of("</s>")}};
+  return ConversationRenderer(ChatTemplate(source, "test", tokens), std::move(options));
 }
 
 // The answers' texts.
@@ -85,7 +85,7 @@ TEST(ConversationRenderer, ShowsWhereThePromptAndTheAnswerPart) {
   const std::string problem = ProblemOf(Renderer(WithPrompt(kMessages, "Sure: ")),
                                         R"({"conversations": [{"role": "user", "content": "q"},
                 {"role": "assistant", "content": "a"}]})");
-  EXPECT_TRUE(Contains(problem, "before message 2 differently with the answer behind them"));
+  EXPECT_TRUE(Contains(problem, "the prompt for message 2 differently once that follows; behind"));
   EXPECT_TRUE(Contains(problem, R"(<|im_start|>assistant\n" it wrote "Sure: ", and then "a<|im)"));
 }
 
@@ -95,7 +95,7 @@ TEST(ConversationRenderer, RefusesWhatIsRewrittenOnceMoreTurnsFollow) {
       "m.role == 'assistant' and loop.last else '') + m.content + '<|im_end|>\n' }}{% endfor %}";
   const ConversationRenderer renderer = Renderer(WithPrompt(drops_old_thinking, ""));
   const std::string problem = ProblemOf(renderer, kTwoAnswers);
-  EXPECT_TRUE(Contains(problem, "message 2 differently or the answer itself, once more turns"));
+  EXPECT_TRUE(Contains(problem, "writes message 2 differently once another follows; behind"));
   EXPECT_TRUE(Contains(problem, R"(it wrote "<think>\n\n</think>)"));
   EXPECT_EQ(Answers(renderer, R"({"conversations": [{"role": "user", "content": "q"},
                               {"role": "assistant", "content": "a"}]})"),
