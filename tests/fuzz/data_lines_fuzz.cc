@@ -16,6 +16,13 @@
 namespace tandem {
 namespace {
 
+constexpr std::string_view kTemplate =
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + ('<think>\n\n</think>\n\n' if "
+    "m.role "
+    "== 'assistant' else '') + m.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}"
+    "{% endif %}";
+
 std::vector<std::string> DocumentsOf(std::string_view content, DataFormat format,
                                      const std::optional<std::string>& separator,
                                      size_t block_bytes) {
@@ -46,27 +53,27 @@ void CheckAnswers(const RenderedConversation& rendered) {
 }
 
 void CheckConversation(const ConversationRecord& record) {
-  static const ConversationRenderer renderer(ChatTemplate(
-      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + ('<think>\n\n</think>\n\n' if "
-      "m.role == 'assistant' else '') + m.content + '<|im_end|>\n' }}{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}"
-      "{% endif %}",
-      "fuzz"));
+  static const ConversationRenderer renderer(ChatTemplate(kTemplate, "fuzz"));
+  static const ConversationRenderer one_each(ChatTemplate(kTemplate, "fuzz"),
+                                             {.answers = AnswersPerSample::kOne});
   const auto& messages = record.messages.list().items;
   CHECK(std::any_of(messages.begin(), messages.end(), [](const jinja::Value& message) {
     return message.dict().Find("role")->AsText() == "assistant";
   }));
   Hash64 hash;
   HashValue(record.messages, &hash);
-  auto rendered = renderer.Render(record);
-  auto* conversation = std::get_if<RenderedConversation>(&rendered);
-  if (conversation == nullptr) {
-    CHECK(!std::get<BadRecord>(rendered).reason.empty());
-    return;
+  for (const ConversationRenderer* one : {&renderer, &one_each}) {
+    auto rendered = one->Render(record);
+    if (const auto* bad = std::get_if<BadRecord>(&rendered)) {
+      CHECK(!bad->reason.empty());
+      continue;
+    }
+    for (auto& conversation : std::get<std::vector<RenderedConversation>>(rendered)) {
+      CheckAnswers(conversation);
+      RemoveEmptyThinking(&conversation);
+      CheckAnswers(conversation);
+    }
   }
-  CheckAnswers(*conversation);
-  RemoveEmptyThinking(conversation);
-  CheckAnswers(*conversation);
 }
 
 void CheckRecord(std::string_view line) {

@@ -76,6 +76,23 @@ void CheckPrefix(std::string_view earlier, std::string_view later, const std::st
                   Excerpt(later, at, std::min(later.size(), at + kShownBytes)))};
 }
 
+void CheckAnswerFollows(std::string_view prompt, std::string_view answered, size_t turn) {
+  CheckPrefix(prompt, answered,
+              fmt::format("the prompt for message {} differently once that", turn + 1));
+}
+
+// Those of {% generation %} blocks.
+std::vector<TextRange> MarkedAnswers(const std::vector<TextRange>& generated) {
+  std::vector<TextRange> answers;
+  for (const TextRange& range : generated) {
+    if (!answers.empty() && range.begin < answers.back().end) {
+      throw Unrenderable{"the chat template's generation blocks overlap"};
+    }
+    if (range.begin < range.end) answers.push_back(range);
+  }
+  return answers;
+}
+
 bool IsAnswer(const Value& message) { return message.dict().Find("role")->AsText() == "assistant"; }
 
 }  // namespace
@@ -95,41 +112,75 @@ jinja::Rendering ConversationRenderer::RenderTurns(const ConversationRecord& rec
                                 .now = options_.now});
 }
 
-TextRange ConversationRenderer::FindAnswer(const ConversationRecord& record, size_t turn,
-                                           const std::string& whole) const {
+// All that is written before the assistant's own words.
+std::string ConversationRenderer::PromptFor(const ConversationRecord& record, size_t turn) const {
   std::string prompt = RenderTurns(record, turn, GenerationPrompt::kAdd).text;
   if (!thinking_prompt_.empty() && prompt.ends_with(thinking_prompt_)) {
     prompt.resize(prompt.size() - thinking_prompt_.size());
   }
+  return prompt;
+}
+
+TextRange ConversationRenderer::FindAnswer(const ConversationRecord& record, size_t turn,
+                                           const std::string& whole) const {
+  const std::string prompt = PromptFor(record, turn);
   const bool is_last = turn + 1 == record.messages.list().items.size();
   const std::string answered =
       is_last ? whole : RenderTurns(record, turn + 1, GenerationPrompt::kNone).text;
-  CheckPrefix(prompt, answered,
-              fmt::format("the prompt for message {} differently once that", turn + 1));
+  CheckAnswerFollows(prompt, answered, turn);
   CheckPrefix(answered, whole, fmt::format("message {} differently once another", turn + 1));
   return {.begin = prompt.size(), .end = answered.size()};
 }
 
-std::variant<RenderedConversation, BadRecord> ConversationRenderer::Render(
+RenderedConversation ConversationRenderer::RenderTogether(const ConversationRecord& record) const {
+  const auto& messages = record.messages.list().items;
+  jinja::Rendering whole = RenderTurns(record, messages.size(), GenerationPrompt::kNone);
+  RenderedConversation rendered{.text = std::move(whole.text),
+                                .answers = MarkedAnswers(whole.generated)};
+  if (!rendered.answers.empty()) return rendered;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (!IsAnswer(messages[i])) continue;
+    const TextRange answer = FindAnswer(record, i, rendered.text);
+    if (answer.begin < answer.end) rendered.answers.push_back(answer);
+  }
+  return rendered;
+}
+
+RenderedConversation ConversationRenderer::RenderUpTo(const ConversationRecord& record,
+                                                      size_t turn) const {
+  jinja::Rendering answered = RenderTurns(record, turn + 1, GenerationPrompt::kNone);
+  RenderedConversation rendered{.text = std::move(answered.text),
+                                .answers = MarkedAnswers(answered.generated)};
+  if (!rendered.answers.empty()) {
+    rendered.answers = {rendered.answers.back()};
+    return rendered;
+  }
+  const std::string prompt = PromptFor(record, turn);
+  CheckAnswerFollows(prompt, rendered.text, turn);
+  if (prompt.size() < rendered.text.size()) {
+    rendered.answers.push_back({.begin = prompt.size(), .end = rendered.text.size()});
+  }
+  return rendered;
+}
+
+std::variant<std::vector<RenderedConversation>, BadRecord> ConversationRenderer::Render(
     const ConversationRecord& given) const {
   try {
     const ConversationRecord record{.messages = FitForTemplate(chat_template_, given.messages),
                                     .tools = given.tools};
-    const auto& messages = record.messages.list().items;
-    jinja::Rendering whole = RenderTurns(record, messages.size(), GenerationPrompt::kNone);
-    RenderedConversation rendered{.text = std::move(whole.text), .answers = {}};
-    for (const TextRange& range : whole.generated) {
-      const bool overlaps = !rendered.answers.empty() && range.begin < rendered.answers.back().end;
-      if (overlaps) throw Unrenderable{"the chat template's generation blocks overlap"};
-      if (range.begin < range.end) rendered.answers.push_back(range);
+    std::vector<RenderedConversation> rendered;
+    switch (options_.answers) {
+      case AnswersPerSample::kAll:
+        rendered.push_back(RenderTogether(record));
+        break;
+      case AnswersPerSample::kOne:
+        for (size_t i = 0; i < record.messages.list().items.size(); ++i) {
+          if (IsAnswer(record.messages.list().items[i])) rendered.push_back(RenderUpTo(record, i));
+        }
+        break;
     }
-    if (!rendered.answers.empty()) return rendered;
-    for (size_t i = 0; i < messages.size(); ++i) {
-      if (!IsAnswer(messages[i])) continue;
-      const TextRange answer = FindAnswer(record, i, rendered.text);
-      if (answer.begin < answer.end) rendered.answers.push_back(answer);
-    }
-    if (rendered.answers.empty()) {
+    for (const RenderedConversation& conversation : rendered) {
+      if (!conversation.answers.empty()) continue;
       return BadRecord{"the chat template writes nothing of the assistant's turns"};
     }
     return rendered;

@@ -11,9 +11,11 @@
 //  * A template that marks answers itself ({% generation %}) is believed.
 // The difference must exist: each rendering has to be a prefix of the next. Where a template
 // writes earlier turns differently once others follow (Qwen3 drops their reasoning), the
-// conversation is refused with a reason that shows where the two part.
+// conversation is refused with a reason that shows where the two part; AnswersPerSample::kOne can
+// render it all the same.
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
@@ -29,7 +31,13 @@ struct RenderedConversation {
   std::vector<jinja::TextRange> answers;  // of text, ascending, apart from each other, not empty
 };
 
+enum class AnswersPerSample : uint8_t {
+  kAll,  // a conversation is one text, and all its answers are learned
+  kOne,  // a text for each answer, which ends with it: just what a server has when it answers
+};
+
 struct RenderOptions {
+  AnswersPerSample answers = AnswersPerSample::kAll;
   // Variables of the template, such as enable_thinking.
   std::vector<std::pair<std::string, jinja::Value>> variables = {};
   // What strftime_now gives; fixed, so that the same data is the same on every day.
@@ -40,7 +48,9 @@ class ConversationRenderer {
  public:
   explicit ConversationRenderer(ChatTemplate chat_template, RenderOptions options = {});
 
-  std::variant<RenderedConversation, BadRecord> Render(const ConversationRecord& record) const;
+  // One or more, in order.
+  std::variant<std::vector<RenderedConversation>, BadRecord> Render(
+      const ConversationRecord& record) const;
 
   const ChatTemplate& chat_template() const { return chat_template_; }
   const RenderOptions& options() const { return options_; }
@@ -48,6 +58,9 @@ class ConversationRenderer {
  private:
   jinja::Rendering RenderTurns(const ConversationRecord& record, size_t num_turns,
                                GenerationPrompt generation_prompt) const;
+  RenderedConversation RenderTogether(const ConversationRecord& record) const;
+  RenderedConversation RenderUpTo(const ConversationRecord& record, size_t turn) const;
+  std::string PromptFor(const ConversationRecord& record, size_t turn) const;
   jinja::TextRange FindAnswer(const ConversationRecord& record, size_t turn,
                               const std::string& whole) const;
 

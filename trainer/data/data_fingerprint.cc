@@ -22,6 +22,7 @@ uint64_t Number(Enum value) {
 
 void HashRenderer(const ConversationRenderer& renderer, Hash64* hash) {
   hash->UpdateField(renderer.chat_template().source());
+  hash->UpdateNumber(Number(renderer.options().answers));
   hash->UpdateNumber(Number(renderer.options().now.time_since_epoch().count()));
   hash->UpdateNumber(renderer.options().variables.size());
   for (const auto& [name, value] : renderer.options().variables) {

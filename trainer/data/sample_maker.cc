@@ -144,17 +144,26 @@ std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromConversation(
   MaybeAddSystemPrompt(options_.preprocessing, document_index, &record);
   auto rendered = renderer_->Render(record);
   if (auto* bad = std::get_if<BadRecord>(&rendered)) return std::move(*bad);
-  auto& conversation = std::get<RenderedConversation>(rendered);
-  MaybeRemoveEmptyThinking(options_.preprocessing, document_index, &conversation);
-  std::optional<Sample> sample =
-      takes_pieces_ ? EncodeInPieces(conversation) : EncodeWhole(conversation);
+  MadeSamples made{.samples = {}, .content_hash = hash};
+  for (auto& conversation : std::get<std::vector<RenderedConversation>>(rendered)) {
+    MaybeRemoveEmptyThinking(options_.preprocessing, document_index, &conversation);
+    auto fitted = MakeFromRendering(conversation);
+    if (auto* bad = std::get_if<BadRecord>(&fitted)) return std::move(*bad);
+    auto& one = std::get<MadeSamples>(fitted);
+    made.samples.push_back(std::move(one.samples.front()));
+    made.num_cut_tokens += one.num_cut_tokens;
+  }
+  return made;
+}
+
+std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromRendering(
+    const RenderedConversation& rendered) const {
+  std::optional<Sample> sample = takes_pieces_ ? EncodeInPieces(rendered) : EncodeWhole(rendered);
   if (!sample) {
     return BadRecord{
         "the tokenizer changes its characters, so that where the answers lie cannot be told"};
   }
-  auto made = Fit(*std::move(sample));
-  if (auto* samples = std::get_if<MadeSamples>(&made)) samples->content_hash = hash;
-  return made;
+  return Fit(*std::move(sample));
 }
 
 Sample SampleMaker::EncodeInPieces(const RenderedConversation& rendered) const {

@@ -81,6 +81,8 @@ class SampleMaker {
   std::variant<MadeSamples, BadRecord> MakeFromText(std::string_view text) const;
   std::variant<MadeSamples, BadRecord> MakeFromConversation(ConversationRecord record,
                                                             int64_t document_index) const;
+  std::variant<MadeSamples, BadRecord> MakeFromRendering(
+      const RenderedConversation& rendered) const;
   Sample EncodeText(std::string_view text) const;
   Sample EncodeInPieces(const RenderedConversation& rendered) const;
   std::optional<Sample> EncodeWhole(const RenderedConversation& rendered) const;

@@ -20,17 +20,18 @@ ConversationRenderer Renderer(std::string_view source, RenderOptions options = {
   return ConversationRenderer(ChatTemplate(source, "test", tokens), std::move(options));
 }
 
-// The answers' texts.
+// The answers' texts, those of each rendering in turn.
 std::vector<std::string> Answers(const ConversationRenderer& renderer, std::string_view line) {
-  auto rendered = renderer.Render(Record(line));
-  if (auto* bad = std::get_if<BadRecord>(&rendered)) {
+  const auto rendered = renderer.Render(Record(line));
+  if (const auto* bad = std::get_if<BadRecord>(&rendered)) {
     ADD_FAILURE() << bad->reason;
     return {};
   }
-  const auto& conversation = std::get<RenderedConversation>(rendered);
   std::vector<std::string> answers;
-  for (const jinja::TextRange& range : conversation.answers) {
-    answers.push_back(conversation.text.substr(range.begin, range.end - range.begin));
+  for (const auto& conversation : std::get<std::vector<RenderedConversation>>(rendered)) {
+    for (const jinja::TextRange& range : conversation.answers) {
+      answers.push_back(conversation.text.substr(range.begin, range.end - range.begin));
+    }
   }
   return answers;
 }
@@ -100,6 +101,24 @@ TEST(ConversationRenderer, RefusesWhatIsRewrittenOnceMoreTurnsFollow) {
   EXPECT_EQ(Answers(renderer, R"({"conversations": [{"role": "user", "content": "q"},
                               {"role": "assistant", "content": "a"}]})"),
             (std::vector<std::string>{"<think>\n\n</think>\n\na<|im_end|>\n"}));
+}
+
+TEST(ConversationRenderer, RendersEachAnswerAsTheLastWhenTold) {
+  const std::string drops_old_thinking =
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + ('<think>\n\n</think>\n\n' if "
+      "m.role == 'assistant' and loop.last else '') + m.content + '<|im_end|>\n' }}{% endfor %}";
+  const ConversationRenderer renderer =
+      Renderer(WithPrompt(drops_old_thinking, ""), {.answers = AnswersPerSample::kOne});
+  EXPECT_EQ(Answers(renderer, kTwoAnswers),
+            (std::vector<std::string>{"<think>\n\n</think>\n\na1<|im_end|>\n",
+                                      "<think>\n\n</think>\n\na2<|im_end|>\n"}));
+  const auto rendered =
+      std::get<std::vector<RenderedConversation>>(renderer.Render(Record(kTwoAnswers)));
+  ASSERT_EQ(rendered.size(), 2u);
+  EXPECT_EQ(rendered[1].text,
+            "<|im_start|>user\nq1<|im_end|>\n<|im_start|>assistant\na1<|im_end|>\n"
+            "<|im_start|>user\nq2<|im_end|>\n"
+            "<|im_start|>assistant\n<think>\n\n</think>\n\na2<|im_end|>\n");
 }
 
 TEST(ConversationRenderer, ReportsWhatTheTemplateRaises) {

@@ -190,6 +190,21 @@ TEST_F(ConversationSamples, AreTheSameDocumentHoweverTheyAreWritten) {
   EXPECT_GT(prompted.samples[0].ids.size(), MakeAll(Maker({}), line_).samples[0].ids.size());
 }
 
+TEST_F(ConversationSamples, MayBeOneForEachAnswer) {
+  const std::string line =
+      R"({"conversations": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"},
+      {"role": "user", "content": "3"}, {"role": "assistant", "content": "4"}]})";
+  const ConversationRenderer one_each(ChatTemplate(BuiltInChatMl(), "chatml"),
+                                      {.answers = AnswersPerSample::kOne});
+  const SampleMaker maker(*tokenizer_, &one_each, DataFormat::kConversations, {});
+  const Sample whole = MakeAll(Maker({}), line).samples.at(0);
+  const MadeSamples made = MakeAll(maker, line);
+  ASSERT_EQ(made.samples.size(), 2u);
+  EXPECT_EQ(made.samples[1].ids, whole.ids);  // this template writes history as it was
+  EXPECT_EQ(made.samples[0].NumTargets() + made.samples[1].NumTargets(), whole.NumTargets());
+  EXPECT_EQ(made.content_hash, MakeAll(Maker({}), line).content_hash);
+}
+
 // They write a space before every text: pieces would get one each.
 class SpacedTokenizers : public testing::TestWithParam<const char*> {};
 
