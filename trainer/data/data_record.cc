@@ -112,7 +112,7 @@ Dict ReadMessage(const Dict& given, const std::string& where) {
   const std::string& role = ReadRole(given, where);
   Dict message;
   for (const auto& [key, value] : given.entries()) {
-    if (!value.IsNone()) message.Set(key.AsText(), value);
+    if (!value.IsNone() && key.AsText() != "tool_calls") message.Set(key.AsText(), value);
   }
   const Value* content = message.Find("content");
   if (content == nullptr) {
@@ -121,16 +121,9 @@ Dict ReadMessage(const Dict& given, const std::string& where) {
     Fail(where + ": content must be a string");
   }
   const Value calls = ReadList(FindSet(given, "tool_calls"), where + ": tool_calls");
-  if (!calls.IsNone() || message.Find("tool_calls") != nullptr) {
-    Dict copy;
-    for (const auto& [key, value] : message.entries()) {
-      if (key.AsText() != "tool_calls") copy.Set(key.AsText(), value);
-    }
-    if (!calls.IsNone()) copy.Set("tool_calls", calls);
-    message = std::move(copy);
-  }
-  const bool speaks = HasWords(message, "content") || HasWords(message, "tool_calls") ||
-                      HasWords(message, "reasoning_content");
+  if (!calls.IsNone()) message.Set("tool_calls", calls);
+  const bool speaks =
+      HasWords(message, "content") || !calls.IsNone() || HasWords(message, "reasoning_content");
   if (role == "assistant" && !speaks) Fail(where + " is the assistant's and empty");
   return message;
 }
