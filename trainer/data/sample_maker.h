@@ -6,8 +6,8 @@
 // pieces that begin and end with the answers: the model begins an answer with exactly the tokens
 // that a server's prompt leaves it with. (At the answers of chat templates the pieces end in
 // special tokens or line ends, where tokenizers cut anyway.) A tokenizer that puts a space before
-// every text (SentencePiece) gets the whole rendering; a token that reaches into an answer is part
-// of it.
+// every text (SentencePiece) gets the whole rendering, and a token that reaches into an answer is
+// part of it; a conversation of which it changes other characters is refused.
 
 #include <cstdint>
 #include <memory>
@@ -51,9 +51,6 @@ struct Sample {
   std::vector<TokenId> ids;
   std::vector<uint8_t> is_target;  // 0 or 1 for each id; empty: all are. The first id never is one
 
-  bool IsTarget(size_t index) const {
-    return index > 0 && (is_target.empty() || is_target[index] != 0);
-  }
   int64_t NumTargets() const;
 };
 
@@ -74,8 +71,6 @@ class SampleMaker {
 
   // Whether a sample may have tokens besides the first that are not learned.
   bool has_mask() const;
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  DataFormat format() const { return format_; }
 
  private:
   std::variant<MadeSamples, BadRecord> MakeFromText(std::string_view text) const;
