@@ -98,8 +98,9 @@ def cases(tokenizer, templates):
             for name, template, kind in templates]
 
 
-def write(name, value):
-    (HERE / "chat" / name).write_text(json.dumps(value, ensure_ascii=False, indent=0) + "\n")
+def write(name, cases):
+    lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
+    (HERE / "chat" / name).write_text(f"[\n{lines}\n]\n")
 
 
 def load(folder):
