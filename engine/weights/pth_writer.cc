@@ -20,7 +20,7 @@ constexpr size_t kAlignment = 64;  // of a member's data, as PyTorch's own
 constexpr std::string_view kFolder = "archive/";
 
 void AppendNumber(uint64_t value, int num_bytes, std::string* out) {
-  for (int i = 0; i < num_bytes; ++i) *out += static_cast<char>(value >> (8 * i) & 0xff);
+  for (int i = 0; i < num_bytes; ++i, value >>= 8) *out += static_cast<char>(value & 0xff);
 }
 
 // CRC-32 as ZIP has it: polynomial 0xEDB88320, four bytes at a time.
