@@ -1,5 +1,7 @@
 #include "engine/weights/export.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "engine/base/atomic_file.h"

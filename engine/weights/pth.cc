@@ -15,6 +15,7 @@ namespace tandem {
 namespace {
 
 constexpr std::string_view kPickleMember = "/data.pkl";
+constexpr size_t kMaxNameBytes = 1000;
 
 // Non-contiguous tensors are copied. Of tensors that share storages these copies can be larger than
 // the file, which none that a trainer wrote comes near.
@@ -41,9 +42,10 @@ class PthParser {
     }
     for (const auto& [key, value] : model->items) AddEntry(key, value);
     if (model != root) {
+      names_.clear();
       for (const auto& [key, value] : root->items) {
-        const auto* name = pickle_.Find<std::string>(key);
-        if (name != nullptr && *name != "model") contents_.other_keys.push_back(*name);
+        const std::string& name = CheckedName(key);
+        if (name != "model") contents_.other_keys.push_back(name);
       }
     }
     if (contents_.tensors.empty()) Fail("holds no tensor" + OtherKeys());
@@ -85,17 +87,24 @@ class PthParser {
     if (text != "little") Fail("has the byte order " + Quoted(text, 20) + "; little is read");
   }
 
-  void AddEntry(PickleRef key, PickleRef value) {
+  // Of an entry of a dict. Names differ and are short: a small file may refer to one many times.
+  const std::string& CheckedName(PickleRef key) {
     const auto* name = pickle_.Find<std::string>(key);
-    if (name == nullptr) Fail("has a tensor whose name is not a string");
-    if (name->size() > 1000)
-      Fail("has a tensor with a name of " + std::to_string(name->size()) +
-           " bytes; at most 1000 are read");
+    if (name == nullptr) Fail("has an entry whose name is not a string");
+    if (name->size() > kMaxNameBytes) {
+      Fail(fmt::format("has an entry with a name of {} bytes; at most {} are read", name->size(),
+                       kMaxNameBytes));
+    }
     if (!names_.insert(*name).second) Fail("has " + Quoted(*name, 200) + " twice");
+    return *name;
+  }
+
+  void AddEntry(PickleRef key, PickleRef value) {
+    const std::string& name = CheckedName(key);
     if (const auto* tensor = pickle_.Find<PickleTensor>(value)) {
-      contents_.tensors.push_back(Checked(*tensor, *name));
+      contents_.tensors.push_back(Checked(*tensor, name));
     } else {
-      contents_.other_keys.push_back(*name);
+      contents_.other_keys.push_back(name);
     }
   }
 
@@ -107,8 +116,9 @@ class PthParser {
     }
     const auto& key = *pickle_.Find<std::string>(storage.key);
     const ZipMember* member = FindMember("data/" + key);
-    if (member == nullptr)
+    if (member == nullptr) {
       Fail(what + " is in data/" + Printable(key, 100) + ", which is not there");
+    }
     int64_t storage_bytes = 0;
     if (storage.num_elements < 0 ||
         __builtin_mul_overflow(storage.num_elements, storage.element.size_bytes, &storage_bytes) ||
@@ -172,7 +182,7 @@ class PthParser {
   std::string prefix_;  // "archive/"
   Pickle pickle_;
   PthContents contents_;
-  std::set<std::string, std::less<>> names_;
+  std::set<std::string, std::less<>> names_;  // of the dict that is being read
 };
 
 // Row-major, whatever the strides are.
@@ -227,10 +237,9 @@ PthFile ReadPth(const std::filesystem::path& path) {
     if (!tensor.is_contiguous() || tensor.offset % element_bytes != 0) {
       copied_bytes += static_cast<size_t>(entry.view.size_bytes());
       if (copied_bytes > kMaxCopies * file.size()) {
-        throw FormatError(where +
-                          ": its tensors share storages in a way that needs copies of more "
-                          "than " +
-                          std::to_string(kMaxCopies) + " times the file");
+        throw FormatError(fmt::format(
+            "{}: its tensors share storages so that their copies would pass {} times the file",
+            where, kMaxCopies));
       }
       entry = read.tensors.Own(Gather(file, tensor));
     }

@@ -24,6 +24,9 @@ double SecondsSince(Clock::time_point start) {
 
 // A tokenizer is half of a model: one that is in use is not replaced by accident.
 void CheckOutput(const TrainTokenizerOptions& options) {
+  if (std::filesystem::exists(options.output) && !std::filesystem::is_directory(options.output)) {
+    throw ConfigError("--output " + Quoted(options.output.string()) + " is not a directory");
+  }
   const std::filesystem::path file = options.output / "tokenizer.json";
   if (options.overwrite || !std::filesystem::exists(file)) return;
   throw ConfigError(Quoted(file.string()) +
@@ -36,15 +39,25 @@ WordCounts ReadWords(const TrainTokenizerOptions& options, std::ostream& out) {
   const CorpusReader corpus(paths, options.text_unit);
   ThreadPool pool(options.threads > 0 ? static_cast<int>(options.threads) : AvailableProcessors());
   WordCounts words = CountWords(corpus, options.pattern, pool);
-  out << fmt::format("corpus            {} in {} files, {} of text\n",
+  out << fmt::format("corpus            {} in {} {}, {} of text\n",
                      FormatBytes(corpus.size_bytes()), paths.size(),
-                     FormatBytes(words.total_bytes()));
+                     paths.size() == 1 ? "file" : "files", FormatBytes(words.total_bytes()));
   out << fmt::format("words             {}, {} different ({:.1f} s on {} threads)\n",
                      FormatCount(words.num_words()),
                      FormatCount(static_cast<int64_t>(words.entries().size())), SecondsSince(start),
                      pool.num_threads());
   if (words.num_words() == 0) throw FormatError("--data holds no text");
   return words;
+}
+
+void PrintResult(const WordCounts& words, const TrainedBpe& bpe, size_t num_added,
+                 std::ostream& out) {
+  out << fmt::format("vocabulary        {} tokens, {} of them added\n",
+                     FormatCount(static_cast<int64_t>(bpe.tokens.size())), num_added);
+  out << fmt::format(
+      "compression       {:.3f} bytes a token, {} tokens\n",
+      static_cast<double>(words.total_bytes()) / static_cast<double>(bpe.num_corpus_tokens),
+      FormatCount(bpe.num_corpus_tokens));
 }
 
 void WarnIfSmall(const TrainTokenizerOptions& options, const TrainedBpe& bpe, std::ostream& err) {
@@ -54,11 +67,9 @@ void WarnIfSmall(const TrainTokenizerOptions& options, const TrainedBpe& bpe, st
       options.min_frequency > 1
           ? fmt::format("every pair that is left occurs fewer than {} times", options.min_frequency)
           : "every word is a token";
-  err << fmt::format(
-      "the corpus is too small for {} tokens: {} were learned, then {}. Give more text, or the "
-      "model "
-      "a vocabulary of {}\n",
-      options.vocab_size, size, reason, size);
+  err << fmt::format("the corpus is too small for {} tokens: {} were learned, then {}. ",
+                     options.vocab_size, size, reason)
+      << fmt::format("Give more text, or the model a vocabulary of {}\n", size);
 }
 
 }  // namespace
@@ -105,8 +116,9 @@ int TrainTokenizer(const CommandLine& line) {
     return 0;
   }
   CheckOutput(options);
-  const WordCounts words = ReadWords(options, line.out);
   const std::vector<AddedTokenRow> added = AddedTokensOf(options.special_tokens);
+  CheckVocabSize(options.vocab_size, added.size());
+  const WordCounts words = ReadWords(options, line.out);
   std::vector<std::string> names;
   for (const AddedTokenRow& token : added) names.emplace_back(token.content);
   const auto start = Clock::now();
@@ -115,12 +127,7 @@ int TrainTokenizer(const CommandLine& line) {
   line.out << fmt::format("merges            {} ({:.1f} s)\n",
                           FormatCount(static_cast<int64_t>(bpe.merges.size())),
                           SecondsSince(start));
-  line.out << fmt::format("vocabulary        {} tokens, {} of them added\n",
-                          FormatCount(static_cast<int64_t>(bpe.tokens.size())), added.size());
-  line.out << fmt::format(
-      "compression       {:.3f} bytes a token, {} tokens\n",
-      static_cast<double>(words.total_bytes()) / static_cast<double>(bpe.num_corpus_tokens),
-      FormatCount(bpe.num_corpus_tokens));
+  PrintResult(words, bpe, added.size(), line.out);
   WarnIfSmall(options, bpe, line.err);
   WriteTokenizer({.bpe = bpe, .pattern = options.pattern, .added_tokens = added}, options.output);
   line.out << fmt::format("written           {}\n", Printable(options.output.string()));

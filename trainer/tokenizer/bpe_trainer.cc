@@ -198,15 +198,18 @@ class Training {
 
 }  // namespace
 
+void CheckVocabSize(int64_t vocab_size, size_t num_special_tokens) {
+  const int64_t least = static_cast<int64_t>(num_special_tokens) + kNumBytes;
+  if (vocab_size >= least) return;
+  throw ConfigError(
+      fmt::format("a vocabulary of {} has no room for {} special tokens and the {} bytes; at least "
+                  "{} is needed",
+                  vocab_size, num_special_tokens, kNumBytes, least));
+}
+
 TrainedBpe TrainBpe(const WordCounts& words, std::span<const std::string> special_tokens,
                     const BpeTrainingOptions& options) {
-  const int64_t least = static_cast<int64_t>(special_tokens.size()) + kNumBytes;
-  if (options.vocab_size < least) {
-    throw ConfigError(fmt::format(
-        "a vocabulary of {} has no room for {} special tokens and the {} bytes; at least {} is "
-        "needed",
-        options.vocab_size, special_tokens.size(), kNumBytes, least));
-  }
+  CheckVocabSize(options.vocab_size, special_tokens.size());
   return Training(words, special_tokens).Run(options);
 }
 

@@ -2,7 +2,7 @@
 // Learns the merges of a byte-level BPE tokenizer: again and again the most frequent pair of
 // neighbouring tokens becomes a token. The result is that of Hugging Face tokenizers' BpeTrainer
 // with initial_alphabet=ByteLevel.alphabet() on the same words, and does not depend on their order.
-// https://github.com/huggingface/tokenizers (behaviour as of 0.23.3)
+// https://github.com/huggingface/tokenizers (behaviour as of 0.23.3; its counts end at 2^31)
 
 #include <cstdint>
 #include <span>
@@ -29,8 +29,11 @@ struct TrainedBpe {
   int64_t num_corpus_tokens = 0;  // that the words became
 };
 
-// Ends early when no pair is frequent enough: then `tokens` is shorter than vocab_size. Throws
-// ConfigError when vocab_size has no room for the special tokens and the bytes.
+// Throws ConfigError when the vocabulary has no room for the special tokens and the bytes.
+void CheckVocabSize(int64_t vocab_size, size_t num_special_tokens);
+
+// Ends early when no pair is frequent enough: then `tokens` is shorter than vocab_size, which
+// passes CheckVocabSize.
 TrainedBpe TrainBpe(const WordCounts& words, std::span<const std::string> special_tokens,
                     const BpeTrainingOptions& options);
 

@@ -8,6 +8,7 @@
 #include "engine/base/json.h"
 #include "engine/base/printable.h"
 #include "engine/text/unicode.h"
+#include "kernels/core/check.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -89,6 +90,7 @@ void VisitText(std::string_view text, const std::function<void(std::string_view)
 CorpusReader::CorpusReader(const std::vector<std::filesystem::path>& paths, TextUnit text_unit,
                            size_t part_bytes)
     : text_unit_(text_unit) {
+  CHECK(part_bytes > 0);
   for (const std::filesystem::path& path : paths) {
     MappedFile file(path);
     RefuseBinary(file);

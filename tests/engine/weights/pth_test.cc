@@ -174,6 +174,16 @@ TEST(PthPickle, ReadsValuesThatContainThemselves) {
   EXPECT_TRUE(Contains(ErrorOfPickle("}q\1" + Text("model") + "h\1s."), "no tensor"));
 }
 
+TEST(PthPickle, RefusesNamesThatAreLongOrTwice) {
+  const std::string one = Text("a") + "N";
+  EXPECT_TRUE(Contains(ErrorOfPickle("}(" + one + one + "u."), "has \"a\" twice"));
+  const std::string model = Text("model") + "}(" + one + "u";
+  EXPECT_TRUE(Contains(ErrorOfPickle("}(" + model + one + one + "u."), "has \"a\" twice"));
+  const std::string name = "X\xe9\3\0\0"s + std::string(1001, 'a');
+  EXPECT_TRUE(Contains(ErrorOfPickle("}(" + name + "Nu."), "a name of 1001 bytes"));
+  EXPECT_TRUE(Contains(ErrorOfPickle("}(NNu."), "whose name is not a string"));
+}
+
 TEST(PthPickle, ReadsIntegersOfEverySize) {
   const auto offset = [](const std::string& pickle) {
     return TensorPickle{.offset = pickle, .sizes = ")", .strides = ")"}.Bytes();
@@ -263,7 +273,8 @@ TEST(Pth, DoesNotCopySharedStoragesWithoutEnd) {
       "a.pth", StoredZip{.members = {{"x/data.pkl", pickle + "u."},
                                      {"x/data/0", std::string(size_t{1} << 18, '\1')}}}
                    .Bytes());
-  EXPECT_TRUE(Contains(MessageOf<FormatError>([&] { ReadPth(path); }), "share storages"));
+  EXPECT_TRUE(Contains(MessageOf<FormatError>([&] { ReadPth(path); }),
+                       "their copies would pass 2 times the file"));
 }
 
 }  // namespace

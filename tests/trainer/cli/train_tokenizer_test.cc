@@ -75,6 +75,7 @@ TEST(TrainTokenizerCommand, RefusesWhatCannotWork) {
   EXPECT_TRUE(Contains(small.err, "36 special tokens and the 256 bytes; at least 292 is needed"));
   EXPECT_TRUE(Contains(RunTokenizer({empty, "--output", output}).err, "holds no text"));
   EXPECT_TRUE(Contains(RunTokenizer({"--output", output}).err, "data"));
+  EXPECT_TRUE(Contains(RunTokenizer({text, "--output", empty}).err, "is not a directory"));
   EXPECT_FALSE(std::filesystem::exists(output));
 }
 
