@@ -46,7 +46,7 @@ def merges_of(data):
 def units_of(path, text_unit):
     """As trainer/tokenizer/corpus_reader.h says."""
     text = path.read_bytes().decode("utf-8", errors="replace")
-    lines = [line for line in text.split("\n")]
+    lines = text.split("\n")
     if path.suffix == ".jsonl":
         for line in lines:
             if line.strip():

@@ -45,7 +45,8 @@ def main():
         for pattern in ("gpt2", "qwen2"):
             row = learned([folder / name for name in LARGE], pattern, 6400, 0, "line")
             row["num_merges"] = len(row["merges"])
-            row["fnv1a_of_merges"] = f"{fnv1a(chr(10).join(row.pop('merges'))):016x}"
+            text = "\n".join(row.pop("merges"))
+            row["fnv1a_of_merges"] = f"{fnv1a(text):016x}"
             large.append(row)
     else:
         large = json.loads(path.read_text())["large"]["rows"]
