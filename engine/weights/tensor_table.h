@@ -33,6 +33,11 @@ class TensorTable {
   bool Add(std::string name, Entry entry) {
     return entries_.emplace(std::move(name), entry).second;
   }
+  // Gives a tensor another name. False, and nothing happens, when that is there already.
+  bool Rename(std::string_view name, std::string new_name);
+  // Puts another tensor in the place of one that is there.
+  void Replace(std::string_view name, Entry entry);
+  void Remove(std::string_view name);
   const Entry* Find(std::string_view name) const {
     const auto it = entries_.find(name);
     return it == entries_.end() ? nullptr : &it->second;

@@ -4,6 +4,8 @@
 
 #include <ostream>
 
+#include "trainer/cli/train_tokenizer.h"
+
 namespace tandem {
 namespace {
 
@@ -13,6 +15,7 @@ int Help(const CommandLine& line) {
 }
 
 constexpr TrainCommand kCommands[] = {
+    {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
     {"help", "this overview", Help},
 };
 

@@ -1,0 +1,72 @@
+#include "engine/weights/export.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "engine/base/atomic_file.h"
+#include "engine/weights/pth.h"
+#include "engine/weights/safetensors.h"
+#include "kernels/core/check.h"
+#include "kernels/quantize.h"
+
+namespace tandem {
+namespace {
+
+// The parameters under their names, row-major.
+struct Unpacked {
+  std::vector<Tensor> tensors;
+  std::vector<NamedTensor> named;  // views of them
+};
+
+Tensor InDtype(Context& context, Tensor values, DType dtype) {
+  if (dtype == DType::kF32) return values;
+  Tensor converted(dtype, values.shape());
+  Convert(context, {.x = values.view(), .y = converted.view()});
+  return converted;
+}
+
+Tensor Values(const Parameter& parameter) {
+  Tensor values(DType::kF32, parameter.shape);
+  if (parameter.matrix != nullptr) {
+    UnpackRows(*parameter.matrix, parameter.first_row, values.view());
+  } else {
+    const TensorView source =
+        parameter.vector->view().Rows(parameter.first_row, parameter.shape[0]);
+    std::copy_n(source.data<float>(), parameter.shape[0], values.data<float>());
+  }
+  return values;
+}
+
+Unpacked Unpack(Context& context, const ExportArgs& args) {
+  CHECK(args.dtype == DType::kF32 || args.dtype == DType::kBf16 || args.dtype == DType::kF16,
+        Name(args.dtype));
+  Unpacked unpacked;
+  ForEachParameter(args.config, args.weights, [&](const Parameter& parameter) {
+    unpacked.tensors.push_back(InDtype(context, Values(parameter), args.dtype));
+    // A tensor's elements stay where they are when it moves.
+    unpacked.named.push_back({parameter.name, std::as_const(unpacked.tensors.back()).view()});
+  });
+  return unpacked;
+}
+
+}  // namespace
+
+void ExportHuggingFace(Context& context, const ExportArgs& args,
+                       const std::filesystem::path& directory) {
+  const Unpacked unpacked = Unpack(context, args);
+  std::filesystem::create_directories(directory);
+  WriteSafetensors(directory / "model.safetensors", unpacked.named, {{"format", "pt"}});
+  WriteFileAtomically(directory / "config.json", FormatModelConfig(args.config, args.dtype));
+}
+
+void ExportMiniMindPth(Context& context, const ExportArgs& args,
+                       const std::filesystem::path& path) {
+  Unpacked unpacked = Unpack(context, args);
+  if (args.config.tie_embeddings) {
+    unpacked.named.push_back({"lm_head.weight", unpacked.named.front().view});
+  }
+  WritePth(path, unpacked.named);
+}
+
+}  // namespace tandem

@@ -1,0 +1,83 @@
+#include "engine/weights/export.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <tuple>
+
+#include "engine/weights/loader.h"
+#include "engine/weights/pth.h"
+#include "tests/support/random_model.h"
+#include "tests/support/temporary_directory.h"
+
+namespace tandem {
+namespace {
+
+class Export : public testing::Test {
+ protected:
+  ThreadPool pool_{2};
+  Workspace workspace_;
+  Context context_{.pool = pool_, .workspace = workspace_};
+};
+
+void ExpectSameBytes(const ModelConfig& config, ModelWeights& a, ModelWeights& b) {
+  std::vector<Parameter> parameters;
+  ForEachParameter(config, a, [&](const Parameter& parameter) { parameters.push_back(parameter); });
+  size_t i = 0;
+  ForEachParameter(config, b, [&](const Parameter& other) {
+    const Parameter& one = parameters[i++];
+    ASSERT_EQ(one.name, other.name);
+    const auto bytes = [](const Parameter& parameter) {
+      return parameter.matrix != nullptr ? parameter.matrix->data()
+                                         : parameter.vector->view().bytes();
+    };
+    const int64_t size = one.matrix != nullptr ? one.matrix->panel_bytes() *
+                                                     one.matrix->padded_n() / PackedMatrix::kPanel
+                                               : one.vector->size_bytes();
+    EXPECT_EQ(std::memcmp(bytes(one), bytes(other), static_cast<size_t>(size)), 0) << one.name;
+  });
+}
+
+TEST_F(Export, OfADirectoryLoadsAsTheSameModel) {
+  for (const ModelConfig& config : {Stories260KConfig(), TinyMoeConfig()}) {
+    for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16}) {
+      const TemporaryDirectory directory;
+      ModelWeights weights = RandomWeights(context_, config, dtype, 7);
+      // Vectors and routers are f32 in memory: written narrower and read again, they stay as they
+      // are from then on.
+      ExportHuggingFace(context_, {.config = config, .weights = weights, .dtype = dtype},
+                        directory / "a");
+      const auto load = [&](const char* name) {
+        return LoadWeights(context_, ReadSafetensors(directory / name),
+                           ReadModelConfig(directory / name), dtype, name);
+      };
+      ModelWeights once = load("a");
+      ExportHuggingFace(context_, {.config = config, .weights = once, .dtype = dtype},
+                        directory / "b");
+      ModelWeights twice = load("b");
+      ExpectSameBytes(config, once, twice);
+      if (dtype == DType::kF32) ExpectSameBytes(config, weights, once);
+      EXPECT_EQ(std::memcmp(weights.embedding.data(), once.embedding.data(),
+                            static_cast<size_t>(weights.embedding.size_bytes())),
+                0);
+    }
+  }
+}
+
+TEST_F(Export, OfAPthLoadsAsTheSameModel) {
+  const TemporaryDirectory directory;
+  const ModelConfig config = TinyMoeConfig();
+  ModelWeights weights = RandomWeights(context_, config, DType::kF32, 7);
+  ExportMiniMindPth(context_, {.config = config, .weights = weights, .dtype = DType::kF32},
+                    directory / "a.pth");
+  const PthFile file = ReadPth(directory / "a.pth");
+  ModelWeights read = LoadWeights(context_, file.tensors, config, DType::kF32, "a.pth");
+  ExpectSameBytes(config, weights, read);
+  ASSERT_TRUE(config.tie_embeddings);
+  EXPECT_EQ(file.tensors.Find("lm_head.weight")->view.bytes(),
+            file.tensors.Find("model.embed_tokens.weight")->view.bytes());
+}
+
+}  // namespace
+}  // namespace tandem
