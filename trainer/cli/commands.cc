@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "trainer/cli/train_model.h"
 #include "trainer/cli/train_tokenizer.h"
 
 namespace tandem {
@@ -16,6 +17,8 @@ int Help(const CommandLine& line) {
 
 constexpr TrainCommand kCommands[] = {
     {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
+    {"pretrain", "train a model to continue text", Pretrain},
+    {"sft", "train a model to answer, on conversations", SupervisedFineTuning},
     {"help", "this overview", Help},
 };
 

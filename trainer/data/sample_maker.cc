@@ -36,7 +36,7 @@ bool TakesPieces(const Tokenizer& tokenizer) {
 }
 
 void AppendPiece(const Tokenizer& tokenizer, std::string_view text, bool is_target,
-                 Sample* sample) {
+                 TrainSample* sample) {
   const std::vector<TokenId> ids = tokenizer.Encode(text, SpecialTokens::kNone);
   sample->ids.insert(sample->ids.end(), ids.begin(), ids.end());
   sample->is_target.resize(sample->ids.size(), is_target ? 1 : 0);
@@ -49,7 +49,7 @@ BadRecord TooManyTokens(size_t num_tokens, int64_t max_tokens, std::string_view 
 
 }  // namespace
 
-int64_t Sample::NumTargets() const {
+int64_t TrainSample::NumTargets() const {
   if (is_target.empty()) return std::max<int64_t>(0, std::ssize(ids) - 1);
   return std::accumulate(is_target.begin(), is_target.end(), int64_t{0}) - is_target.front();
 }
@@ -115,8 +115,8 @@ std::variant<MadeSamples, BadRecord> SampleMaker::Make(const SourceDocument& doc
   return MakeFromText(document.text);
 }
 
-Sample SampleMaker::EncodeText(std::string_view text) const {
-  Sample sample;
+TrainSample SampleMaker::EncodeText(std::string_view text) const {
+  TrainSample sample;
   std::vector<TokenId> ids = tokenizer_.Encode(text, SpecialTokens::kNone);
   if (options_.form == SampleForm::kText) {
     sample.ids = std::move(ids);
@@ -158,7 +158,8 @@ std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromConversation(
 
 std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromRendering(
     const RenderedConversation& rendered) const {
-  std::optional<Sample> sample = takes_pieces_ ? EncodeInPieces(rendered) : EncodeWhole(rendered);
+  std::optional<TrainSample> sample =
+      takes_pieces_ ? EncodeInPieces(rendered) : EncodeWhole(rendered);
   if (!sample) {
     return BadRecord{
         "the tokenizer changes its characters, so that where the answers lie cannot be told"};
@@ -166,9 +167,9 @@ std::variant<MadeSamples, BadRecord> SampleMaker::MakeFromRendering(
   return Fit(*std::move(sample));
 }
 
-Sample SampleMaker::EncodeInPieces(const RenderedConversation& rendered) const {
+TrainSample SampleMaker::EncodeInPieces(const RenderedConversation& rendered) const {
   const std::string_view text = rendered.text;
-  Sample sample;
+  TrainSample sample;
   size_t at = 0;
   for (const TextRange& answer : rendered.answers) {
     CHECK(at <= answer.begin && answer.begin < answer.end && answer.end <= text.size());
@@ -182,8 +183,8 @@ Sample SampleMaker::EncodeInPieces(const RenderedConversation& rendered) const {
 }
 
 // By counting the bytes of the tokens, which must be those of the text but for a space before it.
-std::optional<Sample> SampleMaker::EncodeWhole(const RenderedConversation& rendered) const {
-  Sample sample;
+std::optional<TrainSample> SampleMaker::EncodeWhole(const RenderedConversation& rendered) const {
+  TrainSample sample;
   sample.ids = tokenizer_.Encode(rendered.text, SpecialTokens::kNone);
   std::string text;
   for (const TokenId id : sample.ids) text += tokenizer_.TokenBytes(id);
@@ -204,7 +205,7 @@ std::optional<Sample> SampleMaker::EncodeWhole(const RenderedConversation& rende
   return sample;
 }
 
-std::variant<MadeSamples, BadRecord> SampleMaker::Fit(Sample sample) const {
+std::variant<MadeSamples, BadRecord> SampleMaker::Fit(TrainSample sample) const {
   MadeSamples made;
   const auto max_tokens = static_cast<size_t>(options_.max_tokens);
   if (sample.ids.size() <= max_tokens) {
@@ -225,7 +226,7 @@ std::variant<MadeSamples, BadRecord> SampleMaker::Fit(Sample sample) const {
     made.samples.push_back(std::move(sample));
   }
   // A text of nothing but padding tokens; some of a split one may be such.
-  std::erase_if(made.samples, [](const Sample& one) { return one.NumTargets() == 0; });
+  std::erase_if(made.samples, [](const TrainSample& one) { return one.NumTargets() == 0; });
   if (made.samples.empty()) {
     return BadRecord{
         made.num_cut_tokens > 0
@@ -235,13 +236,13 @@ std::variant<MadeSamples, BadRecord> SampleMaker::Fit(Sample sample) const {
   return made;
 }
 
-std::vector<Sample> SplitSample(const Sample& sample, int64_t max_tokens) {
+std::vector<TrainSample> SplitSample(const TrainSample& sample, int64_t max_tokens) {
   CHECK(max_tokens >= 2);
-  std::vector<Sample> pieces;
+  std::vector<TrainSample> pieces;
   const auto size = std::ssize(sample.ids);
   for (int64_t begin = 0; begin + 1 < size; begin += max_tokens - 1) {
     const int64_t end = std::min(size, begin + max_tokens);
-    Sample& piece = pieces.emplace_back();
+    TrainSample& piece = pieces.emplace_back();
     piece.ids.assign(sample.ids.begin() + begin, sample.ids.begin() + end);
     if (sample.is_target.empty()) continue;
     piece.is_target.assign(sample.is_target.begin() + begin, sample.is_target.begin() + end);

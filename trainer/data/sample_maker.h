@@ -47,7 +47,7 @@ struct SampleOptions {
   MiniMindPreprocessing preprocessing = {};  // of conversations
 };
 
-struct Sample {
+struct TrainSample {
   std::vector<TokenId> ids;
   std::vector<uint8_t> is_target;  // 0 or 1 for each id; empty: all are. The first id never is one
 
@@ -55,8 +55,8 @@ struct Sample {
 };
 
 struct MadeSamples {
-  std::vector<Sample> samples;  // not empty, each with a target
-  uint64_t content_hash = 0;    // equal documents have equal ones, whatever the options
+  std::vector<TrainSample> samples;  // not empty, each with a target
+  uint64_t content_hash = 0;         // equal documents have equal ones, whatever the options
   int64_t num_cut_tokens = 0;
 };
 
@@ -78,10 +78,10 @@ class SampleMaker {
                                                             int64_t document_index) const;
   std::variant<MadeSamples, BadRecord> MakeFromRendering(
       const RenderedConversation& rendered) const;
-  Sample EncodeText(std::string_view text) const;
-  Sample EncodeInPieces(const RenderedConversation& rendered) const;
-  std::optional<Sample> EncodeWhole(const RenderedConversation& rendered) const;
-  std::variant<MadeSamples, BadRecord> Fit(Sample sample) const;
+  TrainSample EncodeText(std::string_view text) const;
+  TrainSample EncodeInPieces(const RenderedConversation& rendered) const;
+  std::optional<TrainSample> EncodeWhole(const RenderedConversation& rendered) const;
+  std::variant<MadeSamples, BadRecord> Fit(TrainSample sample) const;
 
   const Tokenizer& tokenizer_;
   const ConversationRenderer* renderer_;
@@ -92,6 +92,6 @@ class SampleMaker {
 };
 
 // What kSplit makes of a sample: pieces of at most max_tokens (at least 2).
-std::vector<Sample> SplitSample(const Sample& sample, int64_t max_tokens);
+std::vector<TrainSample> SplitSample(const TrainSample& sample, int64_t max_tokens);
 
 }  // namespace tandem

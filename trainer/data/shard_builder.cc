@@ -77,7 +77,7 @@ BlockResult BuildPass::ReadBlock(const SourceBlock& block) const {
       continue;
     }
     const auto& samples = std::get<MadeSamples>(made);
-    for (const Sample& sample : samples.samples) {
+    for (const TrainSample& sample : samples.samples) {
       result.part.Append(layout_, sample, samples.content_hash, document.line);
     }
     result.documents.push_back({.content_hash = samples.content_hash, .line = document.line});

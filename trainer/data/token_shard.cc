@@ -146,8 +146,8 @@ void TokenShard::AppendSample(int64_t sample, std::vector<int32_t>* ids,
   targets->push_back(TrainBatch::kNoTarget);
 }
 
-Sample TokenShard::CopySample(int64_t sample) const {
-  Sample copy;
+TrainSample TokenShard::CopySample(int64_t sample) const {
+  TrainSample copy;
   const int64_t num_tokens = SampleTokens(sample);
   const std::byte* record = bytes_.data() + offsets_[static_cast<size_t>(sample)];
   for (int64_t i = 0; i < num_tokens; ++i) {

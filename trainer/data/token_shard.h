@@ -44,7 +44,8 @@ struct ShardPart {
   std::string records;
   std::vector<Entry> entries;
 
-  void Append(const ShardLayout& layout, const Sample& sample, uint64_t content_hash, int64_t line);
+  void Append(const ShardLayout& layout, const TrainSample& sample, uint64_t content_hash,
+              int64_t line);
 };
 
 class TokenShardWriter {
@@ -88,7 +89,7 @@ class TokenShard {
   // Appends the ids of a sample, and for each the id that comes next, where that is a target, else
   // TrainBatch::kNoTarget.
   void AppendSample(int64_t sample, std::vector<int32_t>* ids, std::vector<int32_t>* targets) const;
-  Sample CopySample(int64_t sample) const;
+  TrainSample CopySample(int64_t sample) const;
 
   // A key for each document, in order.
   std::vector<DocumentKey> Documents() const;

@@ -21,7 +21,7 @@ ShardHeader HeaderOf(const ShardLayout& layout) {
 
 }  // namespace
 
-void ShardPart::Append(const ShardLayout& layout, const Sample& sample, uint64_t content_hash,
+void ShardPart::Append(const ShardLayout& layout, const TrainSample& sample, uint64_t content_hash,
                        int64_t line) {
   const size_t num_tokens = sample.ids.size();
   CHECK(num_tokens > 0 && num_tokens <= UINT32_MAX, num_tokens);

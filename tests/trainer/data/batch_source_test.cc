@@ -24,7 +24,7 @@ class Batches : public testing::Test {
     TokenShardWriter writer(path, layout);
     ShardPart part;
     for (int i = 0; i < num_samples; ++i) {
-      Sample sample{.ids = {i}, .is_target = {0}};
+      TrainSample sample{.ids = {i}, .is_target = {0}};
       for (int j = 0; j <= i % 7; ++j) {
         sample.ids.push_back(500 + j);
         sample.is_target.push_back(j % 3 != 1 ? 1 : 0);

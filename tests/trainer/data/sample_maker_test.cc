@@ -117,7 +117,7 @@ TEST_F(TextSamples, AreRefusedOrCutOrSplitWhenTooLong) {
 
   const MadeSamples split = MakeAll(Maker({.max_tokens = 8, .too_long = TooLong::kSplit}), line);
   Ids joined = {whole.front()};
-  for (const Sample& piece : split.samples) {
+  for (const TrainSample& piece : split.samples) {
     EXPECT_LE(piece.ids.size(), 8u);
     EXPECT_EQ(piece.ids.front(), joined.back());  // every other token is learned exactly once
     joined.insert(joined.end(), piece.ids.begin() + 1, piece.ids.end());
@@ -167,7 +167,7 @@ class ConversationSamples : public TextSamples {
 };
 
 TEST_F(ConversationSamples, AreCutOnlyWhenAsked) {
-  const Sample whole = MakeAll(Maker({}), line_).samples[0];
+  const TrainSample whole = MakeAll(Maker({}), line_).samples[0];
   const int64_t half = std::ssize(whole.ids) - 5;
   EXPECT_TRUE(Contains(ProblemOf(Maker({.max_tokens = half}), line_), "it may be cut)"));
   const MadeSamples cut = MakeAll(Maker({.max_tokens = half, .too_long = TooLong::kCut}), line_);
@@ -197,7 +197,7 @@ TEST_F(ConversationSamples, MayBeOneForEachAnswer) {
   const ConversationRenderer one_each(ChatTemplate(BuiltInChatMl(), "chatml"),
                                       {.answers = AnswersPerSample::kOne});
   const SampleMaker maker(*tokenizer_, &one_each, DataFormat::kConversations, {});
-  const Sample whole = MakeAll(Maker({}), line).samples.at(0);
+  const TrainSample whole = MakeAll(Maker({}), line).samples.at(0);
   const MadeSamples made = MakeAll(maker, line);
   ASSERT_EQ(made.samples.size(), 2u);
   EXPECT_EQ(made.samples[1].ids, whole.ids);  // this template writes history as it was
@@ -215,9 +215,10 @@ TEST_P(SpacedTokenizers, GetTheWholeConversation) {
                    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
                    "plain"));
   const SampleMaker maker(*tokenizer, &renderer, DataFormat::kConversations, {});
-  const Sample sample = MakeAll(maker, R"({"conversations": [{"role": "user", "content": "the tea"},
+  const TrainSample sample =
+      MakeAll(maker, R"({"conversations": [{"role": "user", "content": "the tea"},
       {"role": "assistant", "content": "is ready"}, {"role": "user", "content": "on"}]})")
-                            .samples.at(0);
+          .samples.at(0);
   EXPECT_EQ(sample.ids, tokenizer->Encode("user: the tea\nassistant: is ready\nuser: on\n",
                                           SpecialTokens::kNone));
   std::string learned;

@@ -14,13 +14,14 @@
 namespace tandem {
 namespace {
 
-const Sample kMasked{.ids = {1, 70, 300, 5, 6, 7, 8, 9, 10, 2},
-                     .is_target = {1, 0, 1, 1, 0, 1, 0, 0, 0, 1}};
-const Sample kPlain{.ids = {1, 4, 2}, .is_target = {}};
+const TrainSample kMasked{.ids = {1, 70, 300, 5, 6, 7, 8, 9, 10, 2},
+                          .is_target = {1, 0, 1, 1, 0, 1, 0, 0, 0, 1}};
+const TrainSample kPlain{.ids = {1, 4, 2}, .is_target = {}};
 
 class TokenShardFile : public testing::Test {
  protected:
-  std::filesystem::path WriteShard(const ShardLayout& layout, const std::vector<Sample>& samples) {
+  std::filesystem::path WriteShard(const ShardLayout& layout,
+                                   const std::vector<TrainSample>& samples) {
     const auto path = directory_ / "test.shard";
     TokenShardWriter writer(path, layout);
     for (size_t i = 0; i < samples.size(); ++i) {
@@ -52,8 +53,8 @@ TEST_F(TokenShardFile, KeepsSamplesInTwoOrFourBytesWithAndWithoutMask) {
   for (const int64_t vocab_size : {6400, 65536, 65537, 200000}) {
     for (const bool has_mask : {true, false}) {
       SCOPED_TRACE(vocab_size);
-      const Sample first = has_mask ? kMasked : kPlain;
-      Sample high{.ids = {0, static_cast<TokenId>(vocab_size - 1)}, .is_target = {}};
+      const TrainSample first = has_mask ? kMasked : kPlain;
+      TrainSample high{.ids = {0, static_cast<TokenId>(vocab_size - 1)}, .is_target = {}};
       const TokenShard shard(WriteShard(
           {.fingerprint = 5, .vocab_size = vocab_size, .has_mask = has_mask}, {first, high}));
       EXPECT_EQ(shard.layout().fingerprint, 5u);

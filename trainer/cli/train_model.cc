@@ -1,0 +1,135 @@
+#include "trainer/cli/train_model.h"
+
+#include <ostream>
+
+#include "kernels/core/error.h"
+
+namespace tandem {
+namespace {
+
+void AddModelSettings(Settings& settings, TrainingRunOptions& options) {
+  settings.Add("model", &options.model,
+               {.help = "model directory to go on from", .value_name = "DIR", .group = "model"});
+  settings.Add("model-config", &options.model_config,
+               {.help = "config.json of a new model", .value_name = "FILE", .group = "model"});
+  settings.Add("tokenizer", &options.tokenizer,
+               {.help = "directory of the tokenizer; default: the model's",
+                .value_name = "DIR",
+                .group = "model"});
+  settings.Add("chat-template", &options.chat_template,
+               {.help = "file, or \"chatml\"; default: the tokenizer's", .group = "model"});
+  settings.AddChoice("init", &options.init,
+                     {{"normal", InitKind::kNormal}, {"pytorch", InitKind::kPyTorch}},
+                     {.help = "first weights of a new model: N(0, 0.02), or PyTorch's defaults",
+                      .group = "model"});
+  settings.AddChoice(
+      "dtype", &options.dtype,
+      {{"f32", DType::kF32}, {"bf16", DType::kBf16}, {"fp16", DType::kF16}},
+      {.help = "of the weights that compute; masters are always f32", .group = "model"});
+  settings.Add("output", &options.output,
+               {.help = "directory for the trained model",
+                .value_name = "DIR",
+                .required = true,
+                .group = "model"});
+}
+
+void AddDataSettings(Settings& settings, TrainingRunOptions& options) {
+  settings.AddPositional("data", &options.data,
+                         {.help = "*.jsonl with \"text\" or \"conversations\", or plain text",
+                          .value_name = "FILE",
+                          .required = true,
+                          .group = "data"});
+  settings.Add(
+      "held-out", &options.held_out,
+      {.help = "evaluated at the end, never trained on", .value_name = "FILE", .group = "data"});
+  settings.Add(
+      "separator", &options.separator,
+      {.help = "line between documents of plain text; without it a file is one", .group = "data"});
+  settings.AddChoice("sample-form", &options.sample_form,
+                     {{"bos_text_eos", SampleForm::kBosTextEos}, {"text", SampleForm::kText}},
+                     {.help = "of texts", .group = "data"});
+  settings.AddChoice("on-bad-line", &options.on_bad_line,
+                     {{"stop", OnBadLine::kStop}, {"skip", OnBadLine::kSkip}},
+                     {.help = "stop after listing all of them, or go on without", .group = "data"});
+  settings.AddChoice("packing", &options.packing,
+                     {{"first-fit", Packing::kFirstFit}, {"none", Packing::kNone}},
+                     {.help = "samples that share a row, or one a row", .group = "data"});
+  settings.Add(
+      "row-tokens", &options.row_tokens,
+      {.help = "of a row, and at most of a sample", .min = 3, .max = 1 << 20, .group = "data"});
+}
+
+void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
+  TrainerOptions& trainer = options.trainer;
+  settings.Add("rows", &options.micro_batch_rows,
+               {.help = "rows of a micro-batch", .min = 1, .max = 65536, .group = "steps"});
+  settings.Add("accumulate", &options.accumulate,
+               {.help = "micro-batches of a step", .min = 1, .max = 65536, .group = "steps"});
+  settings.Add("epochs", &options.epochs,
+               {.help = "passes over the data", .above = 0.0, .group = "steps"});
+  settings.Add("max-steps", &options.max_steps,
+               {.help = "at most; 0: as many as the epochs have", .min = 0, .group = "steps"});
+  settings.Add("learning-rate", &trainer.schedule.rate,
+               {.help = "at its peak", .max = 10.0, .above = 0.0, .group = "steps"});
+  settings.AddChoice("schedule", &trainer.schedule.kind,
+                     {{"cosine", ScheduleKind::kCosine},
+                      {"cosine_minimind2", ScheduleKind::kCosineMiniMind2},
+                      {"wsd", ScheduleKind::kWsd},
+                      {"linear", ScheduleKind::kLinear},
+                      {"constant", ScheduleKind::kConstant}},
+                     {.help = "of the learning rate", .group = "steps"});
+  settings.Add("warmup-share", &options.warmup_share,
+               {.help = "of the steps", .min = 0.0, .max = 1.0, .group = "steps"});
+  settings.Add("weight-decay", &trainer.optimizer.decay,
+               {.help = "of matrices", .min = 0.0, .max = 10.0, .group = "steps"});
+  settings.AddChoice("decay-group", &trainer.optimizer.decay_group,
+                     {{"matrices", DecayGroup::kMatrices}, {"all", DecayGroup::kAll}},
+                     {.help = "what decays; all: norms and the embedding too", .group = "steps"});
+  settings.Add("beta1", &trainer.optimizer.beta1,
+               {.help = "AdamW's", .min = 0.0, .max = 0.9999, .group = "steps"});
+  settings.Add("beta2", &trainer.optimizer.beta2,
+               {.help = "AdamW's", .min = 0.0, .max = 0.999999, .group = "steps"});
+  settings.Add("max-norm", &trainer.optimizer.max_norm,
+               {.help = "gradients are clipped to; 0: never", .min = 0.0, .group = "steps"});
+  settings.AddChoice("loss-mean", &trainer.loss_mean,
+                     {{"tokens", LossMean::kTokens}, {"micro-batches", LossMean::kMicroBatches}},
+                     {.help = "what a step's loss is the mean over", .group = "steps"});
+  settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
+  settings.Add("threads", &options.threads,
+               {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
+  settings.Add("log-every", &options.log_every,
+               {.help = "steps", .min = 1, .max = 1 << 20, .group = "steps"});
+}
+
+int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& options) {
+  AddTrainingSettings(settings, options);
+  if (const auto text = settings.Parse(line.argc, line.argv)) {
+    line.out << *text;
+    return 0;
+  }
+  RunTraining(options, line.out);
+  return 0;
+}
+
+}  // namespace
+
+void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
+  AddDataSettings(settings, options);
+  AddModelSettings(settings, options);
+  AddStepSettings(settings, options);
+}
+
+int Pretrain(const CommandLine& line) {
+  TrainingRunOptions options;
+  Settings settings("tandem-train pretrain", "Trains a model to continue text.");
+  return Train(line, settings, options);
+}
+
+int SupervisedFineTuning(const CommandLine& line) {
+  TrainingRunOptions options;
+  options.trainer.schedule.rate = 1e-4;
+  Settings settings("tandem-train sft", "Trains a model to answer, on conversations.");
+  return Train(line, settings, options);
+}
+
+}  // namespace tandem

@@ -1,0 +1,60 @@
+#pragma once
+// A whole training run: data and model in, a model directory out. Pretraining and supervised
+// fine-tuning differ in what they start from alone. Owns everything; one thread, which runs Train.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trainer/data/batch_source.h"
+#include "trainer/data/shard_builder.h"
+#include "trainer/initialise.h"
+#include "trainer/trainer.h"
+
+namespace tandem {
+
+struct TrainingRunOptions {
+  // What to start from: a model directory, or a config.json whose weights are drawn at random.
+  std::filesystem::path model;
+  std::filesystem::path model_config;
+  std::filesystem::path tokenizer;  // directory; empty: the model's
+  std::string chat_template;        // file or built-in name; empty: the tokenizer's
+  InitKind init = InitKind::kNormal;
+
+  std::vector<std::string> data;      // files
+  std::vector<std::string> held_out;  // files that are evaluated and never trained on
+  std::optional<std::string> separator;
+  SampleForm sample_form = SampleForm::kBosTextEos;
+  std::optional<TooLong> too_long;
+  OnBadLine on_bad_line = OnBadLine::kStop;
+  Packing packing = Packing::kFirstFit;
+
+  std::filesystem::path output;  // directory: the model, and the data's shards
+  DType dtype = DType::kBf16;    // of the compute weights
+  int64_t row_tokens = 512;
+  int64_t micro_batch_rows = 8;
+  int64_t accumulate = 1;  // micro-batches of a step
+  double epochs = 1.0;
+  int64_t max_steps = 0;  // 0: as many as the epochs have
+  TrainerOptions trainer;
+  double warmup_share = 0.01;  // of all steps
+  uint64_t seed = 42;
+  int64_t threads = 0;  // 0: one a processor
+  int64_t log_every = 10;
+};
+
+struct TrainingResult {
+  int64_t num_steps = 0;
+  double last_loss = 0.0;               // the mean of the last log_every steps
+  std::optional<double> held_out_loss;  // at the end
+};
+
+// Trains, says on `out` how it goes, and writes the model. Throws ConfigError, FormatError (also
+// for bad data) or DeviceError.
+TrainingResult RunTraining(const TrainingRunOptions& options, std::ostream& out);
+
+}  // namespace tandem
