@@ -1,0 +1,96 @@
+// From text files to a model that answers, by the programs alone: a tokenizer, pretraining,
+// fine-tuning on conversations, and a chat with what came out. In miniature: the model learns its
+// few sentences by heart.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/e2e/program.h"
+#include "tests/support/temporary_directory.h"
+
+namespace tandem {
+namespace {
+
+const std::string kBin = std::string(TANDEM_BUILD_DIR) + "/bin/";
+
+constexpr const char* kTexts = R"({"text": "The small boat sails over the quiet lake."})"
+                               "\n"
+                               R"({"text": "Every morning the baker opens his warm shop."})"
+                               "\n"
+                               R"({"text": "小船驶过安静的湖面。"})"
+                               "\n";
+constexpr const char* kConversations =
+    R"({"conversations": [{"role": "user", "content": "Who sails?"}, )"
+    R"({"role": "assistant", "content": "The small boat sails."}]})"
+    "\n"
+    R"({"conversations": [{"role": "user", "content": "Who opens the shop?"}, )"
+    R"({"role": "assistant", "content": "The baker opens it."}]})"
+    "\n";
+constexpr const char* kConfig =
+    R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64,
+        "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 400, "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "attention_bias": false,
+        "mlp_bias": false, "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2})";
+
+class TrainPrograms : public testing::Test {
+ protected:
+  // The output of a program that ends well.
+  std::string Output(std::vector<std::string> command) {
+    command.front() = kBin + command.front();
+    Program program(command);
+    EXPECT_EQ(program.Wait(), 0) << program.text();
+    return program.text();
+  }
+  std::string Path(const std::string& name) const { return (base_ / name).string(); }
+
+  TemporaryDirectory base_;
+};
+
+TEST_F(TrainPrograms, MakeAModelThatAnswers) {
+  base_.Write("texts.jsonl", kTexts);
+  base_.Write("chats.jsonl", kConversations);
+  base_.Write("config.json", kConfig);
+  Output({"tandem-train", "tokenizer", Path("texts.jsonl"), Path("chats.jsonl"), "--vocab-size",
+          "400", "--min-frequency", "1", "--output", Path("tokenizer")});
+  const std::string pretrained = Output(
+      {"tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer", Path("tokenizer"),
+       "--model-config", Path("config.json"), "--output", Path("base"), "--row-tokens", "128",
+       "--epochs", "150", "--rows", "4", "--learning-rate", "0.005", "--log-every", "50"});
+  EXPECT_NE(pretrained.find("step    150 of 150"), std::string::npos) << pretrained;
+  const std::string continued =
+      Output({"tandem", "generate", "--model", Path("base"), "--prompt", "The small boat",
+              "--temperature", "0", "--max-tokens", "40"});
+  EXPECT_NE(continued.find(" sails over the quiet lake."), std::string::npos) << continued;
+
+  Output({"tandem-train", "sft", Path("chats.jsonl"), "--model", Path("base"), "--output",
+          Path("chat"), "--row-tokens", "128", "--epochs", "120", "--learning-rate", "0.003"});
+  base_.Write("prompts.txt", "Who sails?\nWho opens the shop?\n");
+  const std::string answers =
+      Output({"tandem", "chat", "--model", Path("chat"), "--prompts", Path("prompts.txt"),
+              "--temperature", "0", "--max-tokens", "40"});
+  EXPECT_NE(answers.find("The small boat sails."), std::string::npos) << answers;
+  EXPECT_NE(answers.find("The baker opens it."), std::string::npos) << answers;
+}
+
+TEST_F(TrainPrograms, ListEveryBadLineBeforeTheyTrain) {
+  base_.Write("texts.jsonl", "{\"text\": \"good\"}\n{\"text\": \"  \"}\nnot JSON\n");
+  base_.Write("config.json", kConfig);
+  base_.Write("some.txt", "some text to learn from\n");
+  Output({"tandem-train", "tokenizer", Path("some.txt"), "--vocab-size", "300", "--output",
+          Path("tokenizer")});
+  Program program({kBin + "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",
+                   Path("tokenizer"), "--model-config", Path("config.json"), "--output",
+                   Path("model"), "--row-tokens", "128"});
+  EXPECT_EQ(program.Wait(), 2) << program.text();
+  for (const char* part : {"texts.jsonl:2: ", "texts.jsonl:3: "}) {
+    EXPECT_NE(program.text().find(part), std::string::npos) << part << ": " << program.text();
+  }
+  EXPECT_FALSE(std::filesystem::exists(base_ / "model" / "model.safetensors"));
+}
+
+}  // namespace
+}  // namespace tandem
