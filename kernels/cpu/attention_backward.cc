@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "kernels/core/thread_pool.h"
+#include "kernels/cpu/rows_of.h"
 
 namespace tandem::cpu {
 namespace {
@@ -47,9 +48,13 @@ AttentionBackwardCall MakeCall(const AttentionBackwardArgs& args) {
 }  // namespace
 
 void AttentionBackward(Context& context, const AttentionBackwardArgs& args) {
-  const AttentionBackwardCall call = MakeCall(args);
+  AttentionBackwardCall call = MakeCall(args);
   const AttentionBackwardKernel& kernel = KernelFor(context.isa);
   WorkspaceScope scope(context.workspace);
+  const int64_t num_rows = args.q.dim(0) * call.num_heads;
+  call.deltas = scope.Take<float>(num_rows);
+  context.pool.ForRanges(num_rows, GrainRows(2 * call.head_dim),
+                         [&](int64_t begin, int64_t end) { kernel.find_deltas(call, begin, end); });
   const int64_t num_items = args.batch.num_seqs() * call.num_kv_heads;
   Item* items = scope.Take<Item>(num_items);
   for (int64_t i = 0; i < num_items; ++i) {

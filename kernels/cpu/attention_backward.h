@@ -18,6 +18,7 @@ struct AttentionBackwardCall {
   bool y_is_bf16 = false;
   const float* statistics = nullptr;  // [tokens, num_heads, 2]
   const float* dy = nullptr;
+  float* deltas = nullptr;  // [tokens, num_heads]: dy . y of each row
   float* dq = nullptr;
   float* dk = nullptr;  // [tokens, num_kv_heads, head_dim]
   float* dv = nullptr;
@@ -35,6 +36,8 @@ struct AttentionBackwardCall {
 };
 
 struct AttentionBackwardKernel {
+  // Fills call.deltas for rows [begin, end) of tokens * num_heads; before any `run`.
+  void (*find_deltas)(const AttentionBackwardCall& call, int64_t begin, int64_t end);
   int64_t (*scratch_floats)(int64_t head_dim);  // what a thread needs for `run`
   void (*run)(const AttentionBackwardCall& call, int64_t sequence, int64_t kv_head, float* scratch);
 };

@@ -163,19 +163,23 @@ void LoadKeys(const AttentionBackwardCall& call, const Place& place, int64_t fir
   }
 }
 
-// delta = dy . y of one row.
-float Delta(const AttentionBackwardCall& call, int64_t offset) {
-  const float* dy = call.dy + offset;
-  const auto* y_f32 = reinterpret_cast<const float*>(call.y) + offset;
-  const auto* y_bf16 = reinterpret_cast<const BFloat16*>(call.y) + offset;
+template <typename T>
+TANDEM_INLINE float Dot(const float* a, const T* b, int64_t count) {
   F32x16 sum{};
-  for (int64_t d = 0; d < call.head_dim; d += kLanes) {
-    const int64_t count = Smaller(call.head_dim - d, kLanes);
-    const F32x16 y =
-        call.y_is_bf16 ? LoadPartial(y_bf16 + d, count, 0.0f) : LoadPartial(y_f32 + d, count, 0.0f);
-    sum += LoadPartial(dy + d, count, 0.0f) * y;
-  }
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sum += Load(a + i) * Load(b + i);
+  if (i < count) sum += LoadPartial(a + i, count - i, 0.0f) * LoadPartial(b + i, count - i, 0.0f);
   return SumLanes(sum);
+}
+
+void FindDeltas(const AttentionBackwardCall& call, int64_t begin, int64_t end) {
+  const int64_t dim = call.head_dim;
+  for (int64_t row = begin; row < end; ++row) {
+    const float* dy = call.dy + row * dim;
+    call.deltas[row] = call.y_is_bf16
+                           ? Dot(dy, reinterpret_cast<const BFloat16*>(call.y) + row * dim, dim)
+                           : Dot(dy, reinterpret_cast<const float*>(call.y) + row * dim, dim);
+  }
 }
 
 // Queries [first, first + 64) of one head: q as the scores saw it, dy, and the rows' numbers.
@@ -202,7 +206,7 @@ void LoadQueries(const AttentionBackwardCall& call, const Place& place, int64_t 
     }
     statistics[0] = call.statistics[2 * row];
     statistics[1] = 1.0f / call.statistics[2 * row + 1];
-    statistics[2] = Delta(call, offset);
+    statistics[2] = call.deltas[row];
   }
 }
 
@@ -292,7 +296,7 @@ void Run(const AttentionBackwardCall& call, int64_t sequence, int64_t kv_head, f
 
 }  // namespace
 
-constinit const AttentionBackwardKernel kAttentionBackward = {.scratch_floats = ScratchFloats,
-                                                              .run = Run};
+constinit const AttentionBackwardKernel kAttentionBackward = {
+    .find_deltas = FindDeltas, .scratch_floats = ScratchFloats, .run = Run};
 
 }  // namespace tandem::cpu::TANDEM_ISA
