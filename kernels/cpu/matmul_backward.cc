@@ -4,6 +4,8 @@
 
 #include "kernels/cpu/matmul_backward.h"
 
+#include <algorithm>
+
 #include "kernels/cpu/matmul_grid.h"
 #include "kernels/cpu/matmul_input.h"
 #include "kernels/cpu/rows_of.h"
@@ -26,7 +28,10 @@ int64_t PanelBytes(int64_t k, DType dtype) {
 TensorView TransposeOf(Context& context, WorkspaceScope& scope, ConstTensorView x, DType dtype,
                        int64_t multiple) {
   const int64_t rows = x.dim(0), columns = x.dim(1);
-  const Shape shape{columns, RoundUp(rows, multiple)};
+  // Rows that are a multiple of 4 KiB apart would share the same few places of the first cache.
+  int64_t padded = RoundUp(rows, multiple);
+  if (padded * SizeOf(dtype) % 4096 == 0) padded += std::max<int64_t>(multiple, 32);
+  const Shape shape{columns, padded};
   const TensorView y(scope.Take<std::byte>(shape.num_elements() * SizeOf(dtype)), dtype, shape);
   const TransposeWork work{.x = x.bytes(),
                            .from = x.dtype(),
@@ -37,8 +42,8 @@ TensorView TransposeOf(Context& context, WorkspaceScope& scope, ConstTensorView 
                            .y_columns = shape[1]};
   TransposeFunction* run =
       RowsOf(context.isa, portable::Transpose, avx2::Transpose, avx512::Transpose);
-  constexpr int64_t kStrip = 16;
-  context.pool.ForRanges((columns + kStrip - 1) / kStrip, GrainRows(kStrip * rows),
+  context.pool.ForRanges((columns + kTransposeBlock - 1) / kTransposeBlock,
+                         GrainRows(kTransposeBlock * rows),
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
   return y;
 }

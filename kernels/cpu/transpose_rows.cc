@@ -64,27 +64,58 @@ TANDEM_INLINE void TransposeTile(F32x16 (&rows)[kLanes]) {
 }
 #endif
 
+// Sixteen whole rows of sixteen columns, in registers. What comes a block of rows later is asked
+// for meanwhile: rows lie too far apart for the machine to foresee it.
+template <typename From, typename To>
+TANDEM_INLINE void TransposeWhole(const From* x, int64_t x_stride, To* y, int64_t y_stride) {
+  F32x16 tile[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    __builtin_prefetch(x + (i + kTransposeBlock) * x_stride);
+    tile[i] = Load(x + i * x_stride);
+  }
+  TransposeTile(tile);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) Store(y + i * y_stride, tile[i]);
+}
+
+// The same where x or y ends: fewer columns, rows past the last as zeros.
+template <typename From, typename To>
+void TransposeEdge(const TransposeWork& work, int64_t row, int64_t column) {
+  const From* x = reinterpret_cast<const From*>(work.x) + row * work.columns + column;
+  To* y = reinterpret_cast<To*>(work.y) + column * work.y_columns + row;
+  const int64_t num_columns = Smaller(work.columns - column, kLanes);
+  F32x16 tile[kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    tile[i] = row + i < work.rows ? LoadSome(x + i * work.columns, num_columns) : F32x16(0.0f);
+  }
+  TransposeTile(tile);
+  const int64_t count = Smaller(work.y_columns - row, kLanes);
+  for (int64_t i = 0; i < num_columns; ++i) StorePartial(y + i * work.y_columns, tile[i], count);
+}
+
+template <typename From, typename To>
+TANDEM_INLINE void TransposeSquare(const TransposeWork& work, int64_t row, int64_t column) {
+  if (row + kLanes <= work.rows && column + kLanes <= work.columns) {
+    TransposeWhole(reinterpret_cast<const From*>(work.x) + row * work.columns + column,
+                   work.columns, reinterpret_cast<To*>(work.y) + column * work.y_columns + row,
+                   work.y_columns);
+  } else {
+    TransposeEdge<From, To>(work, row, column);
+  }
+}
+
+// A block of 64 x 64 is read and written in whole cache lines.
 template <typename From, typename To>
 void TransposeStrips(const TransposeWork& work, int64_t begin, int64_t end) {
-  const auto* x = reinterpret_cast<const From*>(work.x);
-  auto* y = reinterpret_cast<To*>(work.y);
   for (int64_t strip = begin; strip < end; ++strip) {
-    const int64_t column = strip * kLanes;
-    const int64_t num_columns = Smaller(work.columns - column, kLanes);
-    for (int64_t row = 0; row < work.y_columns; row += kLanes) {
-      F32x16 tile[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        tile[i] = row + i < work.rows ? LoadSome(x + (row + i) * work.columns + column, num_columns)
-                                      : F32x16(0.0f);
-      }
-      TransposeTile(tile);
-      const int64_t count = Smaller(work.y_columns - row, kLanes);
-      for (int64_t i = 0; i < num_columns; ++i) {
-        To* to = y + (column + i) * work.y_columns + row;
-        if (count == kLanes) {
-          Store(to, tile[i]);
-        } else {
-          StorePartial(to, tile[i], count);
+    const int64_t first = strip * kTransposeBlock;
+    const int64_t last = Smaller(first + kTransposeBlock, work.columns);
+    for (int64_t block = 0; block < work.y_columns; block += kTransposeBlock) {
+      const int64_t block_end = Smaller(block + kTransposeBlock, work.y_columns);
+      for (int64_t column = first; column < last; column += kLanes) {
+        for (int64_t row = block; row < block_end; row += kLanes) {
+          TransposeSquare<From, To>(work, row, column);
         }
       }
     }

@@ -18,7 +18,9 @@ struct TransposeWork {
   int64_t y_columns = 0;  // at least rows
 };
 
-// Strips [begin, end) of 16 columns of x.
+constexpr int64_t kTransposeBlock = 64;
+
+// Strips [begin, end) of kTransposeBlock columns of x.
 using TransposeFunction = void(const TransposeWork& work, int64_t begin, int64_t end);
 
 struct PackColumnsWork {
