@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "trainer/cli/report.h"
 #include "trainer/cli/train_tokenizer.h"
 
 namespace tandem {
@@ -16,6 +17,7 @@ int Help(const CommandLine& line) {
 
 constexpr TrainCommand kCommands[] = {
     {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
+    {"report", "draw the curves of runs into one HTML file", WriteReport},
     {"help", "this overview", Help},
 };
 

@@ -10,12 +10,17 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "trainer/log/append_file.h"
 #include "trainer/log/training_log.h"
 
 namespace tandem {
+
+// In the directory of a run.
+inline constexpr std::string_view kLogFileName = "log.jsonl";
 
 std::string StepLine(const StepReport& report, TrainingLog::Seconds duration);
 std::string EvaluationLine(int64_t step, std::span<const EvaluationValue> values);

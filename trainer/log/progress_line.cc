@@ -96,8 +96,9 @@ std::string FormatProgress(const ProgressState& state, int columns) {
   const std::string rest = FittingParts(state, columns - Columns(step) - 2);
   const std::string line = rest.empty() ? step : step + "  " + rest;
   const int bar_columns = columns - Columns(line) - Columns(share) - 2;
-  if (bar_columns < kMinBarColumns)
+  if (bar_columns < kMinBarColumns) {
     return line.substr(0, static_cast<size_t>(std::max(columns, 0)));
+  }
   const std::string bar =
       FormatBar(state.num_steps, state.total_steps, std::min(bar_columns, kMaxBarColumns));
   return step + " " + bar + " " + share + line.substr(step.size());

@@ -13,7 +13,7 @@
 namespace tandem {
 
 struct EvaluationValue {
-  std::string name;  // "loss"
+  std::string name;  // "loss"; each is of one evaluation only once
   double value = 0.0;
 };
 
