@@ -55,6 +55,11 @@ std::optional<std::string> KeptLines(const std::filesystem::path& path, int64_t 
   return kept;
 }
 
+std::filesystem::path CutPath(const std::filesystem::path& path, int64_t first_step) {
+  CutLogAt(path, first_step);
+  return path;
+}
+
 }  // namespace
 
 std::string StepLine(const StepReport& report, TrainingLog::Seconds duration) {
@@ -88,7 +93,7 @@ void CutLogAt(const std::filesystem::path& path, int64_t first_step) {
 }
 
 JsonlLog::JsonlLog(const std::filesystem::path& path, int64_t first_step)
-    : file_((CutLogAt(path, first_step), path), AppendFile::Existing::kContinue) {}
+    : file_(CutPath(path, first_step), AppendFile::Existing::kContinue) {}
 
 void JsonlLog::LogStep(const StepReport& report, Seconds duration) {
   file_.Append(StepLine(report, duration) + "\n");
