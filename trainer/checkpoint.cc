@@ -25,7 +25,7 @@ constexpr const char* kFolder = "checkpoints";
 constexpr const char* kTensorsFile = "tensors.safetensors";
 constexpr const char* kStateFile = "state.json";
 constexpr std::string_view kPrefix = "step-";
-constexpr std::string_view kLeftoverPrefix = ".step-";
+constexpr std::string_view kLeftoverPrefix = ".step-";  // of TemporaryBeside(a checkpoint)
 
 std::string NameOfStep(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
@@ -59,6 +59,19 @@ std::vector<int64_t> StepsNewestFirst(const std::filesystem::path& run) {
   }
   std::sort(steps.begin(), steps.end(), std::greater());
   return steps;
+}
+
+// What a process left that was killed while it saved or removed a checkpoint.
+void RemoveLeftovers(const std::filesystem::path& run) {
+  for (const std::string& name : ListNames(run)) {
+    if (!name.starts_with(kLeftoverPrefix)) continue;
+    std::error_code error;
+    std::filesystem::remove_all(run / kFolder / name, error);
+    if (error) {
+      throw DeviceError("cannot remove " + Quoted((run / kFolder / name).string()) + ": " +
+                        error.message());
+    }
+  }
 }
 
 FileSeal SealOf(const std::filesystem::path& path) {
@@ -224,9 +237,7 @@ void RestoreCheckpoint(Context& context, const Checkpoint& checkpoint, const Run
 
 void KeepCheckpoints(const std::filesystem::path& run, int64_t num_kept) {
   CHECK(num_kept >= 1, num_kept);
-  for (const std::string& name : ListNames(run)) {
-    if (name.starts_with(kLeftoverPrefix)) RemoveDirectoryAtomically(run / kFolder / name);
-  }
+  RemoveLeftovers(run);
   const FoundCheckpoint found = FindNewestCheckpoint(run);
   if (!found.newest) return;
   for (const int64_t step : StepsNewestFirst(run)) {

@@ -36,7 +36,11 @@ void MakeParent(const std::filesystem::path& path) {
 AtomicDirectory::AtomicDirectory(const std::filesystem::path& path)
     : path_(path), temporary_(TemporaryBeside(path)) {
   MakeParent(path_);
-  if (mkdir(temporary_.c_str(), 0777) != 0) Fail("create");
+  while (mkdir(temporary_.c_str(), 0777) != 0) {
+    // In a container, a process that was killed often had this very id.
+    if (errno != EEXIST) Fail("create");
+    temporary_ = TemporaryBeside(path_);
+  }
 }
 
 AtomicDirectory::~AtomicDirectory() {
@@ -64,8 +68,11 @@ void AtomicDirectory::Commit() {
 }
 
 void RemoveDirectoryAtomically(const std::filesystem::path& path) {
-  const std::filesystem::path temporary = TemporaryBeside(path);
-  if (rename(path.c_str(), temporary.c_str()) != 0) FailAt("remove", path, std::strerror(errno));
+  std::filesystem::path temporary = TemporaryBeside(path);
+  while (rename(path.c_str(), temporary.c_str()) != 0) {
+    if (errno != ENOTEMPTY && errno != EEXIST) FailAt("remove", path, std::strerror(errno));
+    temporary = TemporaryBeside(path);
+  }
   std::error_code error;
   std::filesystem::remove_all(temporary, error);
   if (error) FailAt("remove", temporary, error.message());

@@ -341,7 +341,7 @@ pid_t StartChild(const std::function<void()>& work) {
   _exit(0);
 }
 
-// Both writing and the last byte of it are refused.
+// At the first byte, in between, and at the last one of the tensors.
 TEST_F(Checkpoints, StayWhenTheDiskIsFull) {
   const auto session = Trained(1);
   const size_t size = std::filesystem::file_size(PathOf(1) / "tensors.safetensors");
@@ -419,6 +419,9 @@ TEST_F(Checkpoints, SurviveAKillAtAnyMoment) {
     again.Step();
     EXPECT_TRUE(again.Bits() == bits[static_cast<size_t>(newest_step) + 1]) << newest_step;
   }
+  KeepCheckpoints(run_, 2);
+  for (const std::string& name : Names()) EXPECT_TRUE(name.starts_with("step-")) << name;
+  EXPECT_LE(Names().size(), 2u);
   RecordProperty("steps", static_cast<int>(newest_step));
 }
 
