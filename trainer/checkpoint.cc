@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 #include <functional>
+#include <span>
+#include <system_error>
 #include <utility>
 
 #include "engine/base/atomic_directory.h"

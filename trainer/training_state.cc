@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,7 +18,7 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr int64_t kFormatVersion = 1;
-constexpr JsonLimits kLimits{.max_depth = 8, .max_bytes = size_t{16} << 20, .max_values = 100'000};
+constexpr JsonLimits kLimits{.max_depth = 8, .max_bytes = size_t{1} << 20, .max_values = 20'000};
 // Beyond any run, and far enough from the end of int64_t to count on.
 constexpr IntRange kCounts{.min = 0, .max = int64_t{1} << 53};
 constexpr IntRange kSizes{.min = 0};
@@ -185,9 +184,10 @@ TrainingState ParseTrainingState(std::string_view text, const std::string& where
 }
 
 std::map<std::string, std::string> SettingsOf(const TrainerOptions& options) {
-  const auto& [optimizer, schedule, loss_mean, max_tokens] = options;
+  const OptimizerOptions& optimizer = options.optimizer;
+  const Schedule& schedule = options.schedule;
   std::map<std::string, std::string> settings{
-      {"loss_mean", std::string(NameOf(loss_mean))},
+      {"loss_mean", std::string(NameOf(options.loss_mean))},
       {"optimizer.beta1", fmt::to_string(optimizer.beta1)},
       {"optimizer.beta2", fmt::to_string(optimizer.beta2)},
       {"optimizer.decay", fmt::to_string(optimizer.decay)},

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <functional>
@@ -45,7 +48,7 @@ TrainerOptions Options() {
       .max_tokens = 64};
 }
 
-TokenShard Shard(const std::filesystem::path& path) {
+void WriteShard(const std::filesystem::path& path) {
   const ShardLayout layout{.fingerprint = 3, .vocab_size = 12};
   TokenShardWriter writer(path, layout);
   ShardPart part;
@@ -56,7 +59,6 @@ TokenShard Shard(const std::filesystem::path& path) {
   }
   writer.Append(part);
   writer.Finish({});
-  return TokenShard(path);
 }
 
 std::unique_ptr<ShardBatchSource> Source(const std::filesystem::path& path) {
@@ -123,6 +125,8 @@ struct Session {
 
 class Checkpoints : public testing::Test {
  protected:
+  Checkpoints() { WriteShard(shard_); }
+
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(run_ / "checkpoints")) {
@@ -147,7 +151,6 @@ class Checkpoints : public testing::Test {
   TemporaryDirectory directory_;
   const std::filesystem::path run_ = directory_ / "runs/one";
   const std::filesystem::path shard_ = directory_ / "data.shard";
-  const int64_t num_samples_ = Shard(shard_).num_samples();
 };
 
 // Changes one byte of a file in place, and back when it goes.
@@ -367,6 +370,65 @@ TEST_F(Checkpoints, StayWhenTheDiskIsFull) {
   }
   session->Save(run_);
   EXPECT_EQ(FindNewestCheckpoint(run_).newest->state.step, 2);
+}
+
+// Some containers forbid it.
+bool CanTrace() {
+  const pid_t child =
+      StartChild([] { CHECK(ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0, errno); });
+  int status = -1;
+  return waitpid(child, &status, 0) == child && status == 0;
+}
+
+// Lets a child that began with PTRACE_TRACEME and SIGSTOP run up to a system call, and kills it
+// there. False when it ended before.
+bool KillAtSystemCall(pid_t child, int call_index) {
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && WIFSTOPPED(status), status);
+  for (int i = 0; i <= call_index; ++i) {
+    CHECK(ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) == 0, errno);
+    CHECK(waitpid(child, &status, 0) == child);
+    if (WIFSTOPPED(status)) continue;
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, status);
+    return false;
+  }
+  kill(child, SIGKILL);
+  while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+  }
+  return true;
+}
+
+// Before and after every system call of one save, and of removing the checkpoint before it.
+TEST_F(Checkpoints, SurviveAKillAtEverySystemCall) {
+  if (!CanTrace()) GTEST_SKIP() << "needs ptrace";
+  const auto session = Trained(1);
+  const std::string first = session->Bits();
+  session->Step();
+  const std::string second = session->Bits();
+  const std::filesystem::path start = directory_ / "start";
+  std::filesystem::copy(run_, start, std::filesystem::copy_options::recursive);
+  int num_first = 0, num_second = 0;
+  for (int call_index = 0;; ++call_index) {
+    std::filesystem::remove_all(run_);
+    std::filesystem::copy(start, run_, std::filesystem::copy_options::recursive);
+    const pid_t child = StartChild([&] {
+      CHECK(ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0, errno);
+      raise(SIGSTOP);
+      session->Save(run_);
+      KeepCheckpoints(run_, 1);
+    });
+    if (!KillAtSystemCall(child, call_index)) break;
+    const FoundCheckpoint found = FindNewestCheckpoint(run_);
+    EXPECT_TRUE(found.passed_over.empty()) << found.passed_over.front();
+    ASSERT_TRUE(found.newest) << call_index;
+    Session again(shard_);
+    again.Restore(*found.newest);
+    const bool is_first = found.newest->state.step == 1;
+    EXPECT_TRUE(again.Bits() == (is_first ? first : second)) << call_index;
+    ++(is_first ? num_first : num_second);
+  }
+  EXPECT_GT(num_first, 20);
+  EXPECT_GT(num_second, 20);
 }
 
 // A process that trains, saves after each step, and is killed again and again.
