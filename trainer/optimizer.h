@@ -38,6 +38,8 @@ class Optimizer {
             double norm, double rate);
 
   int64_t num_steps() const { return num_steps_; }
+  // After the moments were written: goes on as after that many steps.
+  void Restore(int64_t num_steps) { num_steps_ = num_steps; }
   ModelTensors<Tensor>& first_moments() { return m_; }
   ModelTensors<Tensor>& second_moments() { return v_; }
 

@@ -80,6 +80,13 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
   return report;
 }
 
+void Trainer::Restore(Context& context, int64_t num_steps, int64_t optimizer_steps) {
+  CHECK(optimizer_steps >= 0 && optimizer_steps <= num_steps, optimizer_steps, num_steps);
+  num_steps_ = num_steps;
+  optimizer_.Restore(optimizer_steps);
+  weights_.Publish(context);
+}
+
 BatchLoss Trainer::Evaluate(Context& context, const TrainBatch& batch) {
   return model_.Evaluate(context, batch, logprobs_);
 }

@@ -53,6 +53,12 @@ class Trainer {
   // The mean of -log p(target) over all targets of `batch`; nothing is trained.
   BatchLoss Evaluate(Context& context, const TrainBatch& batch);
 
+  // After masters and moments were written (trainer/checkpoint.h): goes on as after `num_steps`, of
+  // which `optimizer_steps` were not skipped.
+  void Restore(Context& context, int64_t num_steps, int64_t optimizer_steps);
+
+  const ModelConfig& config() const { return config_; }
+  const TrainerOptions& options() const { return options_; }
   TrainingWeights& weights() { return weights_; }
   Optimizer& optimizer() { return optimizer_; }
   int64_t num_steps() const { return num_steps_; }
@@ -64,7 +70,7 @@ class Trainer {
   ModelGradient model_;
   GradientSum sum_;
   Optimizer optimizer_;
-  int64_t num_steps_ = 0;
+  int64_t num_steps_ = 0;  // set by Step and Restore
   std::vector<float> logprobs_;
 };
 

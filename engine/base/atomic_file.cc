@@ -18,7 +18,8 @@ std::filesystem::path DirectoryOf(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// Unlike any other writer's: process id and a count within the process.
+}  // namespace
+
 std::filesystem::path TemporaryBeside(const std::filesystem::path& path) {
   static std::atomic<uint64_t> count{0};
   std::string name = path.filename().string();
@@ -27,7 +28,12 @@ std::filesystem::path TemporaryBeside(const std::filesystem::path& path) {
   return DirectoryOf(path) / name;
 }
 
-}  // namespace
+void SyncDirectory(const std::filesystem::path& directory) {
+  const int descriptor = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)fsync(descriptor);
+  close(descriptor);
+}
 
 AtomicFile::AtomicFile(const std::filesystem::path& path)
     : path_(path), temporary_(TemporaryBeside(path)) {
@@ -64,13 +70,7 @@ void AtomicFile::Commit() {
   if (rename(temporary_.c_str(), path_.c_str()) != 0) Fail("rename");
   close(descriptor_);
   descriptor_ = -1;
-  // The rename itself is durable only with its directory. Some file systems cannot sync one: then
-  // they order renames by themselves.
-  const int directory = open(DirectoryOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory >= 0) {
-    (void)fsync(directory);
-    close(directory);
-  }
+  SyncDirectory(DirectoryOf(path_));  // the rename itself is durable only with it
 }
 
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content) {

@@ -35,4 +35,11 @@ class AtomicFile {
 // The whole content at once.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content);
 
+// A hidden name in the directory of `path`, unlike any other live writer's:
+// ".name.tmp-<process>-<count>".
+std::filesystem::path TemporaryBeside(const std::filesystem::path& path);
+// Makes renames inside a directory durable. Some file systems cannot sync one: then they order
+// renames by themselves, and nothing is done.
+void SyncDirectory(const std::filesystem::path& directory);
+
 }  // namespace tandem
