@@ -46,6 +46,8 @@ class Trainer {
   // `config` and `compute` outlive this. The masters start as the values of `compute`.
   Trainer(Context& context, const ModelConfig& config, ModelWeights& compute,
           const TrainerOptions& options);
+  Trainer(const Trainer&) = delete;  // its parts refer to each other
+  Trainer& operator=(const Trainer&) = delete;
 
   // One step on these micro-batches (at least one, of which one has a target).
   StepReport Step(Context& context, std::span<const TrainBatch> micro_batches);

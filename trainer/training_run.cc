@@ -17,8 +17,10 @@
 #include "engine/weights/export.h"
 #include "engine/weights/loader.h"
 #include "kernels/core/error.h"
+#include "trainer/checkpoint.h"
 #include "trainer/data/data_fingerprint.h"
 #include "trainer/data/prefetch.h"
+#include "trainer/log/jsonl_log.h"
 
 namespace tandem {
 namespace {
@@ -162,10 +164,9 @@ struct Window {
 };
 
 void PrintProgress(const StepReport& report, const Window& window, int64_t num_steps,
-                   double seconds, std::ostream& out) {
+                   double step_seconds, std::ostream& out) {
   const double speed = static_cast<double>(window.num_tokens) / SecondsSince(window.start);
-  const double left = seconds / static_cast<double>(report.step + 1) *
-                      static_cast<double>(num_steps - report.step - 1);
+  const double left = step_seconds * static_cast<double>(num_steps - report.step - 1);
   out << fmt::format(
              "step {:>6} of {}  loss {:.4f}  rate {:.2e}  norm {:.2f}  {:.0f} tokens/s  {} left\n",
              report.step + 1, num_steps, window.mean_loss(), report.rate, report.gradient_norm,
@@ -195,12 +196,18 @@ class Run {
     std::unique_ptr<ShardBatchSource> held_out;
     if (!options_.held_out.empty()) held_out = data_.Open(options_.held_out, out_);
     const int64_t num_steps = NumSteps(options_, *source);
-    Trainer trainer = MakeTrainer(num_steps);
+    const RunInputs inputs{.seed = options_.seed,
+                           .data_fingerprint = source->fingerprint(),
+                           .settings = {{"accumulate", std::to_string(options_.accumulate)},
+                                        {"instruction_set", std::string(Name(context_.isa))}}};
+    const std::unique_ptr<Trainer> made = MakeTrainer(num_steps);
+    Trainer& trainer = *made;
     out_ << fmt::format("model             {} parameters in {}, {} steps of {} x {} tokens\n",
                         FormatCount(config_.num_parameters()), Name(options_.dtype), num_steps,
                         options_.accumulate * options_.micro_batch_rows, options_.row_tokens);
+    source->Seek(Resume(trainer, inputs));
     PrefetchingSource batches(std::move(source), kBatchesAhead);
-    TrainingResult result = Steps(trainer, batches, num_steps);
+    TrainingResult result = Steps(trainer, batches, inputs, num_steps);
     if (held_out) {
       result.held_out_loss = Evaluate(context_, trainer, *held_out);
       out_ << fmt::format("held out          loss {:.4f}\n", *result.held_out_loss);
@@ -213,7 +220,7 @@ class Run {
   }
 
  private:
-  Trainer MakeTrainer(int64_t num_steps) {
+  std::unique_ptr<Trainer> MakeTrainer(int64_t num_steps) {
     const bool is_new = options_.model.empty();
     compute_ = is_new ? AllocateWeights(config_, options_.dtype)
                       : LoadWeights(context_, ReadSafetensors(options_.model), config_,
@@ -223,38 +230,78 @@ class Run {
     trainer_options.schedule.num_steps = num_steps;
     trainer_options.schedule.warmup_steps =
         static_cast<int64_t>(std::round(options_.warmup_share * static_cast<double>(num_steps)));
-    Trainer trainer(context_, config_, compute_, trainer_options);
+    auto trainer = std::make_unique<Trainer>(context_, config_, compute_, trainer_options);
     if (is_new) {
-      InitialiseWeights(config_, options_.init, options_.seed, trainer.weights().masters());
-      trainer.weights().Publish(context_);
+      InitialiseWeights(config_, options_.init, options_.seed, trainer->weights().masters());
+      trainer->weights().Publish(context_);
     }
     return trainer;
   }
 
-  TrainingResult Steps(Trainer& trainer, BatchSource& batches, int64_t num_steps) {
+  // Where the data goes on: at the start, or where the newest checkpoint says.
+  DataPosition Resume(Trainer& trainer, const RunInputs& inputs) {
+    const FoundCheckpoint found = FindNewestCheckpoint(options_.output);
+    if (!options_.resume) {
+      if (!found.newest) return {};
+      throw ConfigError(fmt::format(
+          "{} has a checkpoint of another run: --resume goes on from it, or give another --output",
+          Quoted(options_.output.string())));
+    }
+    for (const std::string& why : found.passed_over) out_ << "passed over       " << why << '\n';
+    if (!found.newest) return {};
+    RestoreCheckpoint(context_, *found.newest, inputs, trainer);
+    out_ << fmt::format("resumed           {}\n", Printable(found.newest->path.string()));
+    return found.newest->state.position;
+  }
+
+  void Save(Trainer& trainer, const RunInputs& inputs, DataPosition position) {
+    SaveCheckpoint(options_.output, trainer, inputs, position);
+    KeepCheckpoints(options_.output, options_.keep);
+  }
+
+  TrainingResult Steps(Trainer& trainer, BatchSource& batches, const RunInputs& inputs,
+                       int64_t num_steps) {
     TrainingResult result;
+    const int64_t first_step = result.num_steps = trainer.num_steps();
+    JsonlLog log(options_.output / kLogFileName, first_step);
     const auto start = Clock::now();
     Window window;
     std::vector<TrainBatch> micro_batches;
     while (result.num_steps < num_steps) {
-      micro_batches.clear();
-      for (int64_t i = 0; i < options_.accumulate; ++i) {
-        micro_batches.push_back(batches.Next().batch);
-      }
+      const auto step_start = Clock::now();
+      const DataPosition next = Take(batches, micro_batches);
       const StepReport report = trainer.Step(context_, micro_batches);
-      ++result.num_steps;
+      log.LogStep(report, std::chrono::duration<double>(Clock::now() - step_start));
+      result.num_steps = trainer.num_steps();
+      if (options_.save_every > 0 && result.num_steps % options_.save_every == 0) {
+        Save(trainer, inputs, next);
+      }
       if (report.skipped) {
         out_ << fmt::format("step {:>6} skipped: {}\n", report.step + 1, *report.skipped);
         continue;
       }
       window.Add(report);
       if (result.num_steps % options_.log_every == 0 || result.num_steps == num_steps) {
-        PrintProgress(report, window, num_steps, SecondsSince(start), out_);
+        const double step_seconds =
+            SecondsSince(start) / static_cast<double>(result.num_steps - first_step);
+        PrintProgress(report, window, num_steps, step_seconds, out_);
         result.last_loss = window.mean_loss();
         window = {};
       }
     }
     return result;
+  }
+
+  // The micro-batches of a step. Returns where the data goes on.
+  DataPosition Take(BatchSource& batches, std::vector<TrainBatch>& micro_batches) const {
+    micro_batches.clear();
+    DataPosition next;
+    for (int64_t i = 0; i < options_.accumulate; ++i) {
+      PositionedBatch made = batches.Next();
+      micro_batches.push_back(std::move(made.batch));
+      next = made.next;
+    }
+    return next;
   }
 
   const TrainingRunOptions& options_;

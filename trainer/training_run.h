@@ -45,6 +45,9 @@ struct TrainingRunOptions {
   uint64_t seed = 42;
   int64_t threads = 0;  // 0: one a processor
   int64_t log_every = 10;
+  int64_t save_every = 0;  // steps between checkpoints in `output`; 0: none
+  int64_t keep = 2;        // checkpoints
+  bool resume = false;     // goes on from the newest checkpoint in `output`, where there is one
 };
 
 struct TrainingResult {
@@ -53,8 +56,9 @@ struct TrainingResult {
   std::optional<double> held_out_loss;  // at the end
 };
 
-// Trains, says on `out` how it goes, and writes the model. Throws ConfigError, FormatError (also
-// for bad data) or DeviceError.
+// Trains, says on `out` how it goes, logs each step to `output`/log.jsonl (trainer/log), and writes
+// the model. Throws ConfigError (also when `output` has checkpoints and `resume` is not set),
+// FormatError (also for bad data) or DeviceError.
 TrainingResult RunTraining(const TrainingRunOptions& options, std::ostream& out);
 
 }  // namespace tandem

@@ -92,5 +92,51 @@ TEST_F(TrainPrograms, ListEveryBadLineBeforeTheyTrain) {
   EXPECT_FALSE(std::filesystem::exists(base_ / "model" / "model.safetensors"));
 }
 
+TEST_F(TrainPrograms, ResumeWhereTheyWereStopped) {
+  base_.Write("texts.jsonl", kTexts);
+  base_.Write("config.json", kConfig);
+  Output({"tandem-train", "tokenizer", Path("texts.jsonl"), "--vocab-size", "300", "--output",
+          Path("tokenizer")});
+  const auto pretrain = [&](const std::string& output, std::vector<std::string> more) {
+    std::vector<std::string> command = {"tandem-train",
+                                        "pretrain",
+                                        Path("texts.jsonl"),
+                                        "--tokenizer",
+                                        Path("tokenizer"),
+                                        "--model-config",
+                                        Path("config.json"),
+                                        "--output",
+                                        Path(output),
+                                        "--row-tokens",
+                                        "128",
+                                        "--rows",
+                                        "1",
+                                        "--schedule",
+                                        "constant",
+                                        "--epochs",
+                                        "20"};
+    command.insert(command.end(), more.begin(), more.end());
+    return Output(command);
+  };
+  const auto weights = [&](const std::string& output) {
+    std::ifstream file(Path(output) + "/model.safetensors", std::ios::binary);
+    std::stringstream bytes;
+    bytes << file.rdbuf();
+    return bytes.str();
+  };
+  pretrain("straight", {"--max-steps", "12"});
+  pretrain("resumed", {"--max-steps", "5", "--save-every", "5"});
+  const std::string again = pretrain("resumed", {"--max-steps", "12", "--resume"});
+  EXPECT_NE(again.find("step-00000005"), std::string::npos) << again;
+  ASSERT_GT(weights("straight").size(), 1000u);
+  EXPECT_TRUE(weights("straight") == weights("resumed"));
+
+  Program refused({kBin + "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",
+                   Path("tokenizer"), "--model-config", Path("config.json"), "--output",
+                   Path("resumed"), "--row-tokens", "128"});
+  EXPECT_EQ(refused.Wait(), 2);
+  EXPECT_NE(refused.text().find("--resume"), std::string::npos) << refused.text();
+}
+
 }  // namespace
 }  // namespace tandem

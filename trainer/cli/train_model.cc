@@ -97,6 +97,12 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
+  settings.Add("save-every", &options.save_every,
+               {.help = "steps between checkpoints; 0: none", .min = 0, .group = "steps"});
+  settings.Add("keep", &options.keep,
+               {.help = "checkpoints, the newest", .min = 1, .max = 1000, .group = "steps"});
+  settings.Add("resume", &options.resume,
+               {.help = "go on from the newest checkpoint in --output", .group = "steps"});
   settings.Add("log-every", &options.log_every,
                {.help = "steps", .min = 1, .max = 1 << 20, .group = "steps"});
 }
