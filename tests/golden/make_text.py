@@ -8,6 +8,7 @@ Needs transformers 4 (its LlamaTokenizer runs SentencePiece itself), tokenizers,
 With DATA, a folder that has tokenizers/ and models/, ids of published tokenizers are written too; those
 tokenizers are not part of the repository. No network is used.
 """
+import io
 import json
 import pathlib
 import random
@@ -247,10 +248,11 @@ def golden_of_sentencepiece(name, model, legacy=True):
 def make_sentencepiece(name, **options):
     directory = HERE / name
     directory.mkdir(parents=True, exist_ok=True)
+    model = io.BytesIO()  # not a file: its path would stand in the model
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS.strip().split("\n")), model_prefix=str(directory / "tokenizer"),
+        sentence_iterator=iter(CORPUS.strip().split("\n")), model_writer=model,
         normalization_rule_name="identity", minloglevel=2, **options)
-    (directory / "tokenizer.vocab").unlink()
+    (directory / "tokenizer.model").write_bytes(model.getvalue())
     (directory / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>",
          "unk_token": "<unk>", "add_bos_token": True, "legacy": True}, indent=1) + "\n")
