@@ -74,7 +74,8 @@ Strings Learned(const WordCounts& words, BpeTrainingOptions options) {
 TEST(BpeTrainer, LearnsTheMergesOfTheReference) {
   const std::vector<std::filesystem::path> paths = {kGolden / "corpus.txt",
                                                     kGolden / "chats.jsonl"};
-  for (const json& row : Golden()["rows"]) {
+  const json golden = Golden();
+  for (const json& row : golden["rows"]) {
     for (const int num_threads : {1, 3}) {
       SCOPED_TRACE(row["pattern"].get<std::string>() + " " + row["vocab_size"].dump() + " on " +
                    std::to_string(num_threads));
