@@ -15,18 +15,6 @@ TANDEM_INLINE void ForVectors(int64_t width, Body body) {
   if (i < width) body(i, width - i);
 }
 
-TANDEM_INLINE F32x16 LoadSome(const float* from, int64_t count) {
-  return count == kLanes ? Load(from) : LoadPartial(from, count, 0.0f);
-}
-
-TANDEM_INLINE void StoreSome(float* to, F32x16 v, int64_t count) {
-  if (count == kLanes) {
-    Store(to, v);
-  } else {
-    StorePartial(to, v, count);
-  }
-}
-
 // dx of one row, and dweight += dy * n.
 void DifferentiateRow(const RmsNormBackwardRows& rows, int64_t row, float* dweight) {
   const int64_t width = rows.width;

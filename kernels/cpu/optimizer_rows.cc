@@ -14,18 +14,6 @@ TANDEM_INLINE F32x16 Sqrt(F32x16 v) {
   return Load(values);
 }
 
-TANDEM_INLINE F32x16 LoadSome(const float* from, int64_t count) {
-  return count == kLanes ? Load(from) : LoadPartial(from, count, 0.0f);
-}
-
-TANDEM_INLINE void StoreSome(float* to, F32x16 v, int64_t count) {
-  if (count == kLanes) {
-    Store(to, v);
-  } else {
-    StorePartial(to, v, count);
-  }
-}
-
 TANDEM_INLINE void Update(const AdamWElements& work, int64_t i, int64_t count) {
   const F32x16 g = LoadSome(work.gradient + i, count) * work.scale;
   F32x16 m = LoadSome(work.m + i, count), v = LoadSome(work.v + i, count);

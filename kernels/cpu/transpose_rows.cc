@@ -9,12 +9,6 @@ constexpr int64_t kPanelColumns = 64;
 
 TANDEM_INLINE int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// The first `count` of 16 elements, then zeros.
-template <typename T>
-TANDEM_INLINE F32x16 LoadSome(const T* from, int64_t count) {
-  return count >= kLanes ? Load(from) : LoadPartial(from, count, 0.0f);
-}
-
 #if TANDEM_REGISTER_BYTES == 64
 // One step of a 16 x 16 transposition: rows i and i + size exchange blocks of `size` elements.
 template <int size>

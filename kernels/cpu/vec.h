@@ -449,6 +449,21 @@ TANDEM_INLINE void StorePartial(BFloat16* to, F32x16 v, int64_t count) {
   }
 }
 
+// The first `count` (16 or more: all) elements, then zeros; for loops whose last step may be short.
+template <typename T>
+TANDEM_INLINE F32x16 LoadSome(const T* from, int64_t count) {
+  return count >= kLanes ? Load(from) : LoadPartial(from, count, 0.0f);
+}
+
+template <typename T>
+TANDEM_INLINE void StoreSome(T* to, F32x16 v, int64_t count) {
+  if (count >= kLanes) {
+    Store(to, v);
+  } else {
+    StorePartial(to, v, count);
+  }
+}
+
 #if TANDEM_REGISTER_BYTES == 32
 // For each set of eight lanes, the selected ones first: byte j of entry `bits` is the j-th set bit.
 struct CompressTable {
