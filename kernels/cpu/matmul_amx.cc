@@ -7,14 +7,12 @@
 // with it, for one row as for many. k is padded to whole tiles with zeros in x and in a copy of the
 // last weights.
 
+#include "kernels/cpu/amx_tiles.h"
 #include "kernels/cpu/matmul_float_avx512.h"
 
 namespace tandem::cpu {
 namespace {
 
-constexpr int64_t kTileRows = 16;
-constexpr int64_t kTileColumns = 16;
-constexpr int64_t kTileRowBytes = 64;
 constexpr int64_t kPanelRowBytes = 4 * kPanelColumns;  // one group of k, all columns
 
 // Weights that the second cache holds while all rows pass over them.
@@ -22,32 +20,6 @@ constexpr int64_t kPanelGroupBytes = 512 << 10;
 
 // More fetches than this in the time of four products only queue up.
 constexpr int64_t kMaxLinesPerStep = 8;
-
-// The operand of LDTILECFG (Intel SDM volume 1, 18.3).
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// Tiles in use: 0-3 accumulators and 4-5 x, of `x_rows` rows; the rest hold weights (narrow tiles
-// use 5 for weights: then x_rows of tile 5 must be 16).
-class TileScope {
- public:
-  TileScope(int64_t x_rows, int num_x_tiles) {
-    TileConfig config;
-    for (int tile = 0; tile < 8; ++tile) {
-      config.row_bytes[tile] = kTileRowBytes;
-      config.rows[tile] = static_cast<uint8_t>(tile < 4 + num_x_tiles ? x_rows : kTileRows);
-    }
-    asm volatile("ldtilecfg %0" ::"m"(config));
-  }
-  TileScope(const TileScope&) = delete;
-  TileScope& operator=(const TileScope&) = delete;
-  ~TileScope() { _tile_release(); }
-};
 
 // The intrinsics take tile numbers as literals, so each arrangement is spelled out.
 struct AmxBf16 : Avx512Base {

@@ -1,15 +1,18 @@
 // dw = dy^T x by the kernels of Matmul: the rows are those of dy^T, the panels hold x^T, and the
 // tokens take the place of k. Turning both over costs tokens * (n + k) moves beside tokens * n * k
-// products.
+// products. With AMX, dy is turned over inside the product, block by block.
 
 #include "kernels/cpu/matmul_backward.h"
 
 #include <algorithm>
+#include <atomic>
 
+#include "kernels/cpu/matmul_backward_amx.h"
 #include "kernels/cpu/matmul_grid.h"
 #include "kernels/cpu/matmul_input.h"
 #include "kernels/cpu/rows_of.h"
 #include "kernels/cpu/transpose_rows.h"
+#include "kernels/quantize.h"
 
 namespace tandem::cpu {
 namespace {
@@ -17,6 +20,8 @@ namespace {
 int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
+
+int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 int64_t GroupOf(DType dtype) { return dtype == DType::kBf16 ? 2 : 1; }
 
@@ -48,6 +53,56 @@ TensorView TransposeOf(Context& context, WorkspaceScope& scope, ConstTensorView 
   return y;
 }
 
+#if defined(__x86_64__)
+// dy as AmxGradientOperands has it.
+const std::byte* Rounded(Context& context, WorkspaceScope& scope, ConstTensorView dy) {
+  if (dy.dtype() == DType::kBf16) return dy.bytes();
+  const TensorView rounded(scope.Take<BFloat16>(dy.num_elements()), dy.shape());
+  Convert(context, {.x = dy, .y = rounded});
+  return rounded.bytes();
+}
+
+void AmxWeightGradient(Context& context, const MatmulWeightGradientArgs& args) {
+  const int64_t tokens = args.x.dim(0), k = args.x.dim(1), n = args.dy.dim(1);
+  WorkspaceScope scope(context.workspace);
+  const int64_t num_panels = DivideUp(k, kAmxPanelColumns);
+  const int64_t num_pairs = RoundUp(tokens, kAmxGradientTokens) / 2;
+  // Panels a power of two apart would share the same few places of the second cache.
+  const int64_t panel_bytes = (num_pairs + 1) * 4 * kAmxPanelColumns;
+  auto* panels = scope.Take<std::byte>(num_panels * panel_bytes);
+  context.pool.ForRanges(num_pairs, GrainRows(2 * k), [&](int64_t begin, int64_t end) {
+    PackAmxPanels(args.x.bytes(), tokens, k, begin, end, panels, panel_bytes);
+  });
+  const AmxGradientOperands operands{.dy = Rounded(context, scope, args.dy),
+                                     .tokens = tokens,
+                                     .n = n,
+                                     .panels = panels,
+                                     .panel_bytes = panel_bytes,
+                                     .dw = args.dw.data<float>(),
+                                     .k = k,
+                                     .add_to_dw = args.output == MatmulOutput::kAdd};
+  // As many blocks of rows as give every thread the same.
+  const int num_threads = context.pool.num_threads();
+  const int64_t row_parts = RoundUp(DivideUp(n, kAmxGradientRows), num_threads);
+  const int64_t block_rows = RoundUp(DivideUp(n, row_parts), 32);
+  const int64_t panel_parts = DivideUp(num_panels, kAmxGradientPanels);
+  const int64_t num_blocks = DivideUp(n, block_rows) * panel_parts;
+  const int64_t scratch_bytes = RoundUp(kAmxGradientScratchBytes, 64);
+  auto* scratch = scope.Take<std::byte>(num_threads * scratch_bytes);
+  std::atomic<int64_t> next{0};
+  context.pool.Run([&](int thread, int) {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < num_blocks;) {
+      const int64_t row = i / panel_parts * block_rows;
+      const int64_t panel = i % panel_parts * kAmxGradientPanels;
+      RunAmxGradient(operands,
+                     {row, std::min(row + block_rows, n), panel,
+                      std::min(panel + kAmxGradientPanels, num_panels)},
+                     scratch + thread * scratch_bytes);
+    }
+  });
+}
+#endif
+
 }  // namespace
 
 void PackColumns(Context& context, ConstTensorView w, DType dtype, std::byte* panels) {
@@ -61,8 +116,8 @@ void PackColumns(Context& context, ConstTensorView w, DType dtype, std::byte* pa
                              .panel_bytes = PanelBytes(rows, dtype)};
   PackColumnsFunction* run =
       RowsOf(context.isa, portable::PackColumns, avx2::PackColumns, avx512::PackColumns);
-  const int64_t num_panels = RoundUp(columns, PackedMatrix::kPanel) / PackedMatrix::kPanel;
-  context.pool.ForRanges(num_panels, GrainRows(PackedMatrix::kPanel * rows),
+  context.pool.ForRanges(DivideUp(columns, PackedMatrix::kPanel),
+                         GrainRows(PackedMatrix::kPanel * rows),
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
 }
 
@@ -70,10 +125,16 @@ void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args
   const int64_t tokens = args.x.dim(0), k = args.x.dim(1), n = args.dy.dim(1);
   if (n == 0 || k == 0) return;
   const DType dtype = args.x.dtype();
+#if defined(__x86_64__)
+  if (context.isa == InstructionSet::kAmx && dtype == DType::kBf16) {
+    AmxWeightGradient(context, args);
+    return;
+  }
+#endif
   const MatmulKernel& kernel = FindMatmulKernel(context.isa, dtype);
   WorkspaceScope scope(context.workspace);
   const TensorView dy = TransposeOf(context, scope, args.dy, dtype, kernel.k_multiple);
-  const int64_t num_panels = RoundUp(k, PackedMatrix::kPanel) / PackedMatrix::kPanel;
+  const int64_t num_panels = DivideUp(k, PackedMatrix::kPanel);
   const int64_t panel_bytes = PanelBytes(tokens, dtype);
   auto* panels = scope.Take<std::byte>(num_panels * panel_bytes);
   PackColumns(context, args.x, dtype, panels);

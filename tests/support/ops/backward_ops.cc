@@ -422,10 +422,13 @@ void AddBackwardCases(std::vector<OpCase>& cases) {
         }
       }
     }
+    // More than a block of what a kernel cuts, in every direction.
+    cases.push_back(WeightCase(OpUse::kTest, {1065, 301, 578, x, x}));
+    cases.push_back(WeightCase(OpUse::kTest, {1065, 301, 578, x, x, MatmulOutput::kAdd}));
     // 8 x 512 tokens of the 26M and 104M shapes.
-    cases.push_back(WeightCase(OpUse::kBench, {4096, 2816, 512, x}));
-    cases.push_back(WeightCase(OpUse::kBench, {4096, 512, 1408, x}));
-    cases.push_back(WeightCase(OpUse::kBench, {4096, 4096, 768, x}));
+    cases.push_back(WeightCase(OpUse::kBench, {4096, 2816, 512, x, x}));
+    cases.push_back(WeightCase(OpUse::kBench, {4096, 512, 1408, x, x}));
+    cases.push_back(WeightCase(OpUse::kBench, {4096, 4096, 768, x, x}));
   }
   for (const int64_t hidden : {512, 768}) {
     cases.push_back(NormCase(OpUse::kBench, 4096, hidden, GradientOutput::kAdd));
