@@ -17,9 +17,18 @@ struct Item {
   int32_t length;
 };
 
-const AttentionBackwardKernel& KernelFor(InstructionSet isa) {
+const AttentionBackwardKernel& VectorKernel(InstructionSet isa) {
   if (isa >= InstructionSet::kAvx512) return avx512::kAttentionBackward;
   return isa >= InstructionSet::kAvx2 ? avx2::kAttentionBackward : portable::kAttentionBackward;
+}
+
+const AttentionBackwardKernel& KernelFor(InstructionSet isa, const AttentionBackwardCall& call) {
+#if defined(__x86_64__)
+  if (isa == InstructionSet::kAmx && call.cache_is_bf16 && call.head_dim % 32 == 0) {
+    return amx::kAttentionBackward;
+  }
+#endif
+  return VectorKernel(isa);
 }
 
 AttentionBackwardCall MakeCall(const AttentionBackwardArgs& args) {
@@ -49,12 +58,13 @@ AttentionBackwardCall MakeCall(const AttentionBackwardArgs& args) {
 
 void AttentionBackward(Context& context, const AttentionBackwardArgs& args) {
   AttentionBackwardCall call = MakeCall(args);
-  const AttentionBackwardKernel& kernel = KernelFor(context.isa);
+  const AttentionBackwardKernel& kernel = KernelFor(context.isa, call);
   WorkspaceScope scope(context.workspace);
   const int64_t num_rows = args.q.dim(0) * call.num_heads;
   call.deltas = scope.Take<float>(num_rows);
-  context.pool.ForRanges(num_rows, GrainRows(2 * call.head_dim),
-                         [&](int64_t begin, int64_t end) { kernel.find_deltas(call, begin, end); });
+  context.pool.ForRanges(num_rows, GrainRows(2 * call.head_dim), [&](int64_t begin, int64_t end) {
+    VectorKernel(context.isa).find_deltas(call, begin, end);
+  });
   const int64_t num_items = args.batch.num_seqs() * call.num_kv_heads;
   Item* items = scope.Take<Item>(num_items);
   for (int64_t i = 0; i < num_items; ++i) {
@@ -66,7 +76,8 @@ void AttentionBackward(Context& context, const AttentionBackwardArgs& args) {
   std::sort(items, items + num_items,
             [](const Item& a, const Item& b) { return a.length > b.length; });
   const int num_threads = context.pool.num_threads();
-  const int64_t scratch_floats = (kernel.scratch_floats(call.head_dim) + 15) / 16 * 16;
+  const int64_t max_length = num_items == 0 ? 0 : items[0].length;
+  const int64_t scratch_floats = (kernel.scratch_floats(call.head_dim, max_length) + 15) / 16 * 16;
   float* scratch = scope.Take<float>(num_threads * scratch_floats);
   std::atomic<int64_t> next{0};
   context.pool.Run([&](int thread, int) {

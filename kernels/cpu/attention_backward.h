@@ -36,9 +36,11 @@ struct AttentionBackwardCall {
 };
 
 struct AttentionBackwardKernel {
-  // Fills call.deltas for rows [begin, end) of tokens * num_heads; before any `run`.
+  // Fills call.deltas for rows [begin, end) of tokens * num_heads; before any `run`. Null: any
+  // other kernel's does.
   void (*find_deltas)(const AttentionBackwardCall& call, int64_t begin, int64_t end);
-  int64_t (*scratch_floats)(int64_t head_dim);  // what a thread needs for `run`
+  // What a thread needs for `run`, 64-byte aligned.
+  int64_t (*scratch_floats)(int64_t head_dim, int64_t max_length);
   void (*run)(const AttentionBackwardCall& call, int64_t sequence, int64_t kv_head, float* scratch);
 };
 
@@ -51,5 +53,10 @@ extern const AttentionBackwardKernel kAttentionBackward;
 namespace avx512 {
 extern const AttentionBackwardKernel kAttentionBackward;
 }
+#if defined(__x86_64__)
+namespace amx {  // bf16 pages and head_dim a multiple of 32 only
+extern const AttentionBackwardKernel kAttentionBackward;
+}
+#endif
 
 }  // namespace tandem::cpu

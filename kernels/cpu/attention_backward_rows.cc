@@ -112,7 +112,7 @@ struct Blocks {
   }
 };
 
-int64_t ScratchFloats(int64_t head_dim) {
+int64_t ScratchFloats(int64_t head_dim, int64_t) {
   return 8 * kBlock * Padded(head_dim) + 2 * kBlock * kBlock + 3 * kBlock;
 }
 

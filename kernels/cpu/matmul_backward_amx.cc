@@ -2,13 +2,11 @@
 // columns need of a cut (16 + 16 KiB) stays in the first cache, and a block's dy turned over
 // (144 KiB), panels (256 KiB) and sums (528 KiB) in the second. Sums wait in scratch between cuts,
 // which changes no bit: tiles add to what they hold, a tile of 32 tokens after the other.
-//
-// dy is turned over 32 tokens by 32 columns at a time: neighbouring tokens are paired first, then
-// pairs are transposed as 32-bit words, which is half the shuffles of 16-bit ones.
 
 #include "kernels/cpu/matmul_backward_amx.h"
 
 #include "kernels/cpu/amx_tiles.h"
+#include "kernels/cpu/amx_transpose.h"
 
 namespace tandem::cpu {
 namespace {
@@ -23,64 +21,6 @@ constexpr int64_t kSumsBytes = kAmxGradientRows * kSumRowBytes;
 
 int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-__mmask32 FirstLanes(int64_t count) {
-  return count >= 32 ? ~__mmask32{0} : (__mmask32{1} << static_cast<unsigned>(count)) - 1u;
-}
-
-// rows[i], lane j becomes rows[j], lane i.
-inline void TransposeWords(__m512i (&rows)[16]) {
-  __m512i a[16], b[16];
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-    a[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-    b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-    b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-    b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {  // b[4 q + i] has words i, 4 + i, 8 + i, 12 + i of rows 4 q ..
-    const __m512i even01 = _mm512_shuffle_i32x4(b[i], b[4 + i], 0x88);
-    const __m512i odd01 = _mm512_shuffle_i32x4(b[i], b[4 + i], 0xdd);
-    const __m512i even23 = _mm512_shuffle_i32x4(b[8 + i], b[12 + i], 0x88);
-    const __m512i odd23 = _mm512_shuffle_i32x4(b[8 + i], b[12 + i], 0xdd);
-    rows[i] = _mm512_shuffle_i32x4(even01, even23, 0x88);
-    rows[4 + i] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
-    rows[8 + i] = _mm512_shuffle_i32x4(even01, even23, 0xdd);
-    rows[12 + i] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
-  }
-}
-
-// 32 tokens of 32 columns of dy, as 32 rows of 32 tokens. Lanes past `columns`, and tokens past
-// `tokens`, are zero.
-void TurnTile(const std::byte* dy, int64_t dy_row_bytes, int64_t tokens, __mmask32 columns,
-              std::byte* to) {
-  __m512i low[16], high[16];  // pairs of columns 0-3, 8-11, 16-19, 24-27, and of the others
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    const std::byte* at = dy + 2 * i * dy_row_bytes;
-    __m512i first = _mm512_setzero_si512(), second = first;
-    if (2 * i < tokens) first = _mm512_maskz_loadu_epi16(columns, at);
-    if (2 * i + 1 < tokens) second = _mm512_maskz_loadu_epi16(columns, at + dy_row_bytes);
-    low[i] = _mm512_unpacklo_epi16(first, second);
-    high[i] = _mm512_unpackhi_epi16(first, second);
-  }
-  TransposeWords(low);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    _mm512_store_si512(to + (8 * (i / 4) + i % 4) * kTurnedRowBytes, low[i]);
-  }
-  TransposeWords(high);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    _mm512_store_si512(to + (8 * (i / 4) + i % 4 + 4) * kTurnedRowBytes, high[i]);
-  }
-}
-
 // Tokens [begin, end) of rows [row_begin, row_end) of dy^T, in whole tiles.
 void Turn(const AmxGradientOperands& operands, const AmxGradientBlock& block, int64_t begin,
           int64_t end, std::byte* turned) {
@@ -90,7 +30,7 @@ void Turn(const AmxGradientOperands& operands, const AmxGradientBlock& block, in
     std::byte* to = turned + 2 * (token - begin);
     for (int64_t row = block.row_begin; row < block.row_end; row += 32) {
       TurnTile(dy + 2 * row, row_bytes, operands.tokens - token, FirstLanes(operands.n - row),
-               to + (row - block.row_begin) * kTurnedRowBytes);
+               to + (row - block.row_begin) * kTurnedRowBytes, kTurnedRowBytes);
     }
   }
 }

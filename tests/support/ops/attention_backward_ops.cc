@@ -173,6 +173,8 @@ void AddAttentionBackwardCases(std::vector<OpCase>& cases) {
     test({.num_heads = 2, .num_kv_heads = 2, .head_dim = 16, .window = 64}, {300});
     test({.num_heads = 1, .num_kv_heads = 1, .head_dim = 8, .window = 2}, {70});
     test({.num_heads = 2, .num_kv_heads = 1, .head_dim = 16}, {700});  // two segments
+    test({.num_heads = 5, .num_kv_heads = 1, .head_dim = 64}, {200, 1, 33});
+    test({.num_heads = 2, .num_kv_heads = 2, .head_dim = 32, .window = 50}, {300, 64});
     for (const int64_t length : {512, 2048}) {
       AttentionHeads heads{.num_heads = 8, .num_kv_heads = 2, .head_dim = 64};
       heads.dtype = heads.y_dtype = dtype;
