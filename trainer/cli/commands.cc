@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "trainer/cli/evaluate.h"
 #include "trainer/cli/report.h"
 #include "trainer/cli/train_model.h"
 #include "trainer/cli/train_tokenizer.h"
@@ -20,6 +21,7 @@ constexpr TrainCommand kCommands[] = {
     {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
     {"pretrain", "train a model to continue text", Pretrain},
     {"sft", "train a model to answer, on conversations", SupervisedFineTuning},
+    {"evaluate", "bits per byte and perplexity of held-out data", Evaluate},
     {"report", "draw the curves of runs into one HTML file", WriteReport},
     {"help", "this overview", Help},
 };

@@ -1,0 +1,150 @@
+#include "trainer/evaluation/evaluation_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/printable.h"
+#include "engine/base/quantity.h"
+#include "kernels/core/check.h"
+
+namespace tandem {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr size_t kColumnWidth = 24;
+
+TextScore Total(const ModelEvaluation& model) {
+  TextScore total{.name = "all texts"};
+  for (const TextScore& text : model.texts) total.Add(text);
+  return total;
+}
+
+// The end of a long name tells more than its front.
+std::string Fitted(const std::string& name) {
+  const std::string shown = Printable(name);
+  if (shown.size() < kColumnWidth) return shown;
+  return ".." + shown.substr(shown.size() - (kColumnWidth - 3));
+}
+
+template <typename T>
+std::string Row(std::string_view title, std::span<const T> columns,
+                const std::function<std::string(const T&)>& cell) {
+  std::string row = fmt::format("  {:<20}", title);
+  for (const T& column : columns) row += fmt::format("{:>{}}", cell(column), kColumnWidth);
+  return row + '\n';
+}
+
+std::string RangeName(size_t range) {
+  const int64_t first = FirstOfPositionRange(range);
+  if (range + 1 == kNumPositionRanges) return fmt::format("{} and on", first);
+  return fmt::format("{}-{}", first, FirstOfPositionRange(range + 1) - 1);
+}
+
+std::string PositionRows(std::span<const TextScore> scores) {
+  std::string rows;
+  for (size_t range = 0; range < kNumPositionRanges; ++range) {
+    const auto has_tokens = [&](const TextScore& score) {
+      return score.by_position[range].num_tokens > 0;
+    };
+    if (std::ranges::none_of(scores, has_tokens)) continue;
+    rows += Row<TextScore>("  " + RangeName(range), scores, [&](const TextScore& score) {
+      return has_tokens(score) ? fmt::format("{:.3f}", score.by_position[range].perplexity())
+                               : std::string("-");
+    });
+  }
+  return rows;
+}
+
+// One file, or all: `scores` has one for each model.
+std::string TextBlock(std::span<const TextScore> scores) {
+  const auto row = [&](std::string_view title,
+                       const std::function<std::string(const TextScore&)>& cell) {
+    return Row<TextScore>(title, scores, cell);
+  };
+  std::string block = Printable(scores.front().name) + '\n';
+  block += row("documents", [](const TextScore& s) { return FormatCount(s.num_documents); });
+  block += row("windows", [](const TextScore& s) { return FormatCount(s.num_windows); });
+  block += row("bytes", [](const TextScore& s) { return FormatCount(s.num_bytes); });
+  block += row("tokens", [](const TextScore& s) { return FormatCount(s.loss.num_tokens); });
+  if (std::ranges::any_of(scores, &TextScore::num_bad)) {
+    block += row("left out", [](const TextScore& s) { return FormatCount(s.num_bad); });
+  }
+  if (std::ranges::any_of(scores, &TextScore::num_changed)) {
+    block +=
+        row("changed by tokens", [](const TextScore& s) { return FormatCount(s.num_changed); });
+  }
+  block += row("loss per token",
+               [](const TextScore& s) { return fmt::format("{:.5f}", s.loss.mean()); });
+  block += row("perplexity",
+               [](const TextScore& s) { return fmt::format("{:.3f}", s.loss.perplexity()); });
+  block += row("bits per byte",
+               [](const TextScore& s) { return fmt::format("{:.5f}", s.bits_per_byte()); });
+  block += "  perplexity of tokens that have so many before them\n";
+  return block + PositionRows(scores);
+}
+
+OrderedJson LossJson(const TokenLoss& loss) {
+  return {{"tokens", loss.num_tokens}, {"loss", loss.mean()}, {"perplexity", loss.perplexity()}};
+}
+
+OrderedJson TextJson(const TextScore& score) {
+  OrderedJson json = {{"name", score.name},           {"documents", score.num_documents},
+                      {"windows", score.num_windows}, {"bytes", score.num_bytes},
+                      {"left_out", score.num_bad},    {"changed_by_tokens", score.num_changed}};
+  json.update(LossJson(score.loss));
+  json["bits_per_byte"] = score.bits_per_byte();
+  json["by_position"] = OrderedJson::array();
+  for (size_t range = 0; range < kNumPositionRanges; ++range) {
+    if (score.by_position[range].num_tokens == 0) continue;
+    OrderedJson position = {{"first", FirstOfPositionRange(range)}};
+    position.update(LossJson(score.by_position[range]));
+    json["by_position"].push_back(std::move(position));
+  }
+  return json;
+}
+
+OrderedJson ModelJson(const ModelEvaluation& model) {
+  OrderedJson json = {
+      {"model", model.model},     {"dtype", model.dtype},   {"parameters", model.num_parameters},
+      {"context", model.context}, {"stride", model.stride}, {"texts", OrderedJson::array()}};
+  for (const TextScore& text : model.texts) json["texts"].push_back(TextJson(text));
+  if (!model.texts.empty()) json["all_texts"] = TextJson(Total(model));
+  return json;
+}
+
+}  // namespace
+
+std::string EvaluationTable(std::span<const ModelEvaluation> models) {
+  CHECK(!models.empty());
+  using Model = ModelEvaluation;
+  std::string table = Row<Model>("model", models, [](const Model& m) { return Fitted(m.model); });
+  table += Row<Model>("weights", models, [](const Model& m) { return m.dtype; });
+  table += Row<Model>("parameters", models,
+                      [](const Model& m) { return FormatCount(m.num_parameters); });
+  table += Row<Model>("window", models, [](const Model& m) { return FormatCount(m.context); });
+  table += Row<Model>("stride", models, [](const Model& m) { return FormatCount(m.stride); });
+  for (size_t i = 0; i < models.front().texts.size(); ++i) {
+    std::vector<TextScore> scores;
+    for (const Model& model : models) scores.push_back(model.texts[i]);
+    table += TextBlock(scores);
+  }
+  if (models.front().texts.size() > 1) {
+    std::vector<TextScore> totals;
+    for (const Model& model : models) totals.push_back(Total(model));
+    table += TextBlock(totals);
+  }
+  return table;
+}
+
+std::string EvaluationJson(std::span<const ModelEvaluation> models) {
+  OrderedJson json = {{"models", OrderedJson::array()}};
+  for (const ModelEvaluation& model : models) json["models"].push_back(ModelJson(model));
+  // Names that are not UTF-8 get U+FFFD.
+  return json.dump(2, ' ', /*ensure_ascii=*/false, OrderedJson::error_handler_t::replace) + '\n';
+}
+
+}  // namespace tandem
