@@ -56,7 +56,7 @@ void AddTextSettings(Settings& settings, EvaluateOptions& options) {
   settings.Add(
       "separator", &options.separator,
       {.help = "line between documents of plain text; without it a file is one", .group = "data"});
-  settings.AddChoice("on-bad-line", &options.texts.on_bad_line,
+  settings.AddChoice("on-bad-line", &options.on_bad_line,
                      {{"stop", OnBadLine::kStop}, {"skip", OnBadLine::kSkip}},
                      {.help = "stop at it, or go on without and count it", .group = "data"});
   settings.Add("context", &options.texts.context,
@@ -67,6 +67,18 @@ void AddTextSettings(Settings& settings, EvaluateOptions& options) {
                "overlap",
        .min = 0,
        .group = "data"});
+}
+
+void AddChoiceSettings(Settings& settings, EvaluateOptions& options) {
+  settings.Add("choices", &options.choices,
+               {.help = "multiple-choice questions: *.jsonl with question, choices and answer (an "
+                        "index), or OpenTriviaQA's text",
+                .value_name = "FILE",
+                .group = "choices"});
+  settings.AddChoice(
+      "choice-form", &options.choice_form,
+      {{"text", ChoiceForm::kText}, {"chat", ChoiceForm::kChat}},
+      {.help = "\"Question: ... Answer: ...\", or turns of the chat template", .group = "choices"});
 }
 
 std::optional<ConversationRenderer> Renderer(const EvaluateOptions& options,
@@ -105,6 +117,10 @@ ModelEvaluation EvaluateModel(const EvaluateOptions& options, const std::filesys
     evaluation.texts.push_back(
         EvaluateText(inputs, {.path = file, .separator = options.separator}, options.texts));
   }
+  for (const std::string& file : options.choices) {
+    evaluation.choices.push_back(EvaluateChoices(
+        inputs, file, {.form = options.choice_form, .on_bad_line = options.on_bad_line}));
+  }
   return evaluation;
 }
 
@@ -113,6 +129,7 @@ ModelEvaluation EvaluateModel(const EvaluateOptions& options, const std::filesys
 void AddEvaluateSettings(Settings& settings, EvaluateOptions& options) {
   AddModelSettings(settings, options);
   AddTextSettings(settings, options);
+  AddChoiceSettings(settings, options);
   settings.Add("json", &options.json,
                {.help = "writes the figures there too", .value_name = "FILE"});
   settings.Add("batch-tokens", &options.batch_tokens,
@@ -131,8 +148,9 @@ int Evaluate(const CommandLine& line) {
     line.out << *text;
     return 0;
   }
-  if (options.files.empty())
-    throw ConfigError("nothing to evaluate on: give files of held-out data");
+  if (options.files.empty() && options.choices.empty())
+    throw ConfigError("nothing to evaluate on: give files of held-out data, or --choices");
+  options.texts.on_bad_line = options.on_bad_line;
   if (!settings.IsSet("compare-dtype")) options.compare_dtype = options.dtype;
   std::vector<ModelEvaluation> models;
   models.push_back(EvaluateModel(options, options.model, options.dtype));

@@ -8,6 +8,7 @@
 
 #include "engine/base/command_line.h"
 #include "engine/base/settings.h"
+#include "trainer/evaluation/choice_evaluation.h"
 #include "trainer/evaluation/text_evaluation.h"
 
 namespace tandem {
@@ -22,6 +23,9 @@ struct EvaluateOptions {
   std::optional<std::string> separator;
   std::string chat_template;  // file or built-in name; empty: the model's
   TextEvaluationOptions texts;
+  std::vector<std::string> choices;  // files of questions
+  ChoiceForm choice_form = ChoiceForm::kText;
+  OnBadLine on_bad_line = OnBadLine::kStop;
   std::string rope_scaling;
 
   std::filesystem::path json;

@@ -87,6 +87,30 @@ std::string TextBlock(std::span<const TextScore> scores) {
   return block + PositionRows(scores);
 }
 
+std::string Percent(int64_t count, const ChoiceScore& score) {
+  return fmt::format("{:.2f} %",
+                     100.0 * static_cast<double>(count) / static_cast<double>(score.num_questions));
+}
+
+std::string ChoiceBlock(std::span<const ChoiceScore> scores) {
+  const auto row = [&](std::string_view title,
+                       const std::function<std::string(const ChoiceScore&)>& cell) {
+    return Row<ChoiceScore>(title, scores, cell);
+  };
+  std::string block = Printable(scores.front().name) + '\n';
+  block += row("questions", [](const ChoiceScore& s) { return FormatCount(s.num_questions); });
+  if (std::ranges::any_of(scores, &ChoiceScore::num_bad)) {
+    block += row("left out", [](const ChoiceScore& s) { return FormatCount(s.num_bad); });
+  }
+  block += row("right, by length",
+               [](const ChoiceScore& s) { return Percent(s.num_right_by_length, s); });
+  block +=
+      row("right, by sum", [](const ChoiceScore& s) { return Percent(s.num_right_by_sum, s); });
+  block += row("by chance",
+               [](const ChoiceScore& s) { return fmt::format("{:.2f} %", 100.0 * s.chance); });
+  return block;
+}
+
 OrderedJson LossJson(const TokenLoss& loss) {
   return {{"tokens", loss.num_tokens}, {"loss", loss.mean()}, {"perplexity", loss.perplexity()}};
 }
@@ -107,12 +131,26 @@ OrderedJson TextJson(const TextScore& score) {
   return json;
 }
 
+OrderedJson ChoiceJson(const ChoiceScore& score) {
+  const auto share = [&](int64_t count) {
+    return static_cast<double>(count) / static_cast<double>(score.num_questions);
+  };
+  return {{"name", score.name},
+          {"questions", score.num_questions},
+          {"left_out", score.num_bad},
+          {"right_by_length", share(score.num_right_by_length)},
+          {"right_by_sum", share(score.num_right_by_sum)},
+          {"chance", score.chance}};
+}
+
 OrderedJson ModelJson(const ModelEvaluation& model) {
   OrderedJson json = {
       {"model", model.model},     {"dtype", model.dtype},   {"parameters", model.num_parameters},
       {"context", model.context}, {"stride", model.stride}, {"texts", OrderedJson::array()}};
   for (const TextScore& text : model.texts) json["texts"].push_back(TextJson(text));
   if (!model.texts.empty()) json["all_texts"] = TextJson(Total(model));
+  json["choices"] = OrderedJson::array();
+  for (const ChoiceScore& score : model.choices) json["choices"].push_back(ChoiceJson(score));
   return json;
 }
 
@@ -136,6 +174,11 @@ std::string EvaluationTable(std::span<const ModelEvaluation> models) {
     std::vector<TextScore> totals;
     for (const Model& model : models) totals.push_back(Total(model));
     table += TextBlock(totals);
+  }
+  for (size_t i = 0; i < models.front().choices.size(); ++i) {
+    std::vector<ChoiceScore> scores;
+    for (const Model& model : models) scores.push_back(model.choices[i]);
+    table += ChoiceBlock(scores);
   }
   return table;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/evaluation/choice_evaluation.h"
 #include "trainer/evaluation/text_evaluation.h"
 
 namespace tandem {
@@ -17,12 +18,14 @@ struct ModelEvaluation {
   int64_t context = 0;
   int64_t stride = 0;
   std::vector<TextScore> texts;
+  std::vector<ChoiceScore> choices;
 };
 
 // A column for each model, and a block for each file and for all of them together.
 std::string EvaluationTable(std::span<const ModelEvaluation> models);
 
-// {"models": [{"model", "dtype", ..., "texts": [...], "all_texts": {...}}, ...]}
+// {"models": [{"model", "dtype", ..., "texts": [...], "all_texts": {...},
+// "choices": [...]}, ...]}
 std::string EvaluationJson(std::span<const ModelEvaluation> models);
 
 }  // namespace tandem
