@@ -1,6 +1,9 @@
 #include "engine/weights/export.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -8,6 +11,7 @@
 #include "engine/weights/pth.h"
 #include "engine/weights/safetensors.h"
 #include "kernels/core/check.h"
+#include "kernels/core/error.h"
 #include "kernels/quantize.h"
 
 namespace tandem {
@@ -18,6 +22,17 @@ struct Unpacked {
   std::vector<Tensor> tensors;
   std::vector<NamedTensor> named;  // views of them
 };
+
+void CheckFitsF16(const Tensor& values, const std::string& name) {
+  constexpr float kLargest = 65504.0f;
+  const std::span<const float> all(values.data<float>(),
+                                   static_cast<size_t>(values.size_bytes()) / sizeof(float));
+  for (const float value : all) {
+    if (std::abs(value) <= kLargest || !std::isfinite(value)) continue;
+    throw ConfigError(name + " has the value " + std::to_string(value) +
+                      ", beyond f16's largest, 65504; store it in bf16 or f32");
+  }
+}
 
 Tensor InDtype(Context& context, Tensor values, DType dtype) {
   if (dtype == DType::kF32) return values;
@@ -43,7 +58,9 @@ Unpacked Unpack(Context& context, const ExportArgs& args) {
         Name(args.dtype));
   Unpacked unpacked;
   ForEachParameter(args.config, args.weights, [&](const Parameter& parameter) {
-    unpacked.tensors.push_back(InDtype(context, Values(parameter), args.dtype));
+    Tensor values = Values(parameter);
+    if (args.dtype == DType::kF16) CheckFitsF16(values, parameter.name);
+    unpacked.tensors.push_back(InDtype(context, std::move(values), args.dtype));
     // A tensor's elements stay where they are when it moves.
     unpacked.named.push_back({parameter.name, std::as_const(unpacked.tensors.back()).view()});
   });

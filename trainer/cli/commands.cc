@@ -5,6 +5,8 @@
 #include <ostream>
 
 #include "trainer/cli/evaluate.h"
+#include "trainer/cli/export_model.h"
+#include "trainer/cli/import_model.h"
 #include "trainer/cli/report.h"
 #include "trainer/cli/train_model.h"
 #include "trainer/cli/train_tokenizer.h"
@@ -21,7 +23,9 @@ constexpr TrainCommand kCommands[] = {
     {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
     {"pretrain", "train a model to continue text", Pretrain},
     {"sft", "train a model to answer, on conversations", SupervisedFineTuning},
-    {"evaluate", "bits per byte and perplexity of held-out data", Evaluate},
+    {"evaluate", "how well models predict held-out data", Evaluate},
+    {"export", "write a model for other programs", ExportModel},
+    {"import", "make a model directory of a PyTorch checkpoint", ImportModel},
     {"report", "draw the curves of runs into one HTML file", WriteReport},
     {"help", "this overview", Help},
 };

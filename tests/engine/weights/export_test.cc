@@ -8,6 +8,8 @@
 
 #include "engine/weights/loader.h"
 #include "engine/weights/pth.h"
+#include "kernels/core/error.h"
+#include "tests/support/expect_throws.h"
 #include "tests/support/random_model.h"
 #include "tests/support/temporary_directory.h"
 
@@ -63,6 +65,20 @@ TEST_F(Export, OfADirectoryLoadsAsTheSameModel) {
                 0);
     }
   }
+}
+
+TEST_F(Export, RefusesAValueThatF16DoesNotHold) {
+  const TemporaryDirectory directory;
+  const ModelConfig config = Stories260KConfig();
+  ModelWeights weights = RandomWeights(context_, config, DType::kF32, 7);
+  weights.final_norm.data<float>()[3] = 7e4f;
+  const auto store = [&](DType dtype) {
+    ExportHuggingFace(context_, {.config = config, .weights = weights, .dtype = dtype},
+                      directory / "a");
+  };
+  EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] { store(DType::kF16); }), "model.norm.weight"));
+  EXPECT_FALSE(std::filesystem::exists(directory / "a"));
+  store(DType::kBf16);
 }
 
 TEST_F(Export, OfAPthLoadsAsTheSameModel) {

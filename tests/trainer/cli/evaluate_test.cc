@@ -3,30 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "tests/support/expect_throws.h"
+#include "tests/trainer/cli/command_run.h"
 #include "tests/trainer/evaluation/golden_evaluation.h"
 
 namespace tandem {
 namespace {
 
-struct Outcome {
-  int status;
-  std::string out;
-  std::string err;
-};
-
-Outcome RunEvaluate(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "evaluate");
-  std::vector<const char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  std::ostringstream out;
-  std::ostringstream err;
-  const int status = RunCommand(
-      "tandem-train evaluate", Evaluate,
-      {.argc = static_cast<int>(argv.size()), .argv = argv.data(), .out = out, .err = err});
-  return {status, out.str(), err.str()};
+CommandOutcome RunEvaluate(std::vector<std::string> arguments) {
+  return RunTrainCommand(Evaluate, std::move(arguments));
 }
 
 TEST(EvaluateCommand, ComparesTwoModelsAndWritesTheirFigures) {
@@ -34,7 +20,7 @@ TEST(EvaluateCommand, ComparesTwoModelsAndWritesTheirFigures) {
   const GoldenEvaluationModel mixture("qwen3_moe");
   const TemporaryDirectory directory;
   const std::string json_path = (directory / "figures.json").string();
-  const Outcome done = RunEvaluate(
+  const CommandOutcome done = RunEvaluate(
       {GoldenEvaluationFile("texts.txt").string(), GoldenEvaluationFile("texts.jsonl").string(),
        "--model", llama.path().string(), "--dtype", "f32", "--compare", mixture.path().string(),
        "--separator", "***", "--context", "24", "--stride", "7", "--json", json_path});
@@ -61,8 +47,8 @@ TEST(EvaluateCommand, ComparesTwoModelsAndWritesTheirFigures) {
 
 TEST(EvaluateCommand, ComparesAModelWithItselfInAnotherDtype) {
   const GoldenEvaluationModel llama("llama");
-  const Outcome done = RunEvaluate({GoldenEvaluationFile("texts.txt").string(), "--model",
-                                    llama.path().string(), "--compare-dtype", "int8"});
+  const CommandOutcome done = RunEvaluate({GoldenEvaluationFile("texts.txt").string(), "--model",
+                                           llama.path().string(), "--compare-dtype", "int8"});
   ASSERT_EQ(done.status, 0) << done.err;
   EXPECT_TRUE(Contains(done.out, "bf16"));
   EXPECT_TRUE(Contains(done.out, "int8"));
