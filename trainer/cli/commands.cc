@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "trainer/cli/convert_model.h"
 #include "trainer/cli/evaluate.h"
 #include "trainer/cli/export_model.h"
 #include "trainer/cli/import_model.h"
@@ -26,6 +27,7 @@ constexpr TrainCommand kCommands[] = {
     {"evaluate", "how well models predict held-out data", Evaluate},
     {"export", "write a model for other programs", ExportModel},
     {"import", "make a model directory of a PyTorch checkpoint", ImportModel},
+    {"convert", "import or export, by what is given", ConvertModel},
     {"report", "draw the curves of runs into one HTML file", WriteReport},
     {"help", "this overview", Help},
 };
