@@ -35,15 +35,17 @@ void AddModelSettings(Settings& settings, EvaluateOptions& options) {
   settings.AddChoice("dtype", &options.dtype, WeightChoices(),
                      {.help = "of the weights that compute", .group = "model"});
   settings.Add("compare", &options.compare,
-               {.help = "a second model, in a column of its own; default with --compare-dtype: the "
-                        "same model",
+               {.help = "a second model, in a column of its own; default: the same one, in another "
+                        "dtype or with another scaling",
                 .value_name = "DIR",
                 .group = "model"});
   settings.AddChoice("compare-dtype", &options.compare_dtype, WeightChoices(),
                      {.help = "of the second model", .group = "model"});
   settings.Add("rope-scaling", &options.rope_scaling,
-               {.help = "replaces the models' own: none, linear:factor=2, yarn:factor=4, ...",
+               {.help = "replaces the model's own: none, linear:factor=2, yarn:factor=4, ...",
                 .group = "model"});
+  settings.Add("compare-rope-scaling", &options.compare_rope_scaling,
+               {.help = "of the second model", .group = "model"});
   settings.Add("chat-template", &options.chat_template,
                {.help = "file, or \"chatml\"; default: the model's", .group = "model"});
 }
@@ -90,24 +92,49 @@ std::optional<ConversationRenderer> Renderer(const EvaluateOptions& options,
   return ConversationRenderer(std::move(*chat));
 }
 
-ModelEvaluation EvaluateModel(const EvaluateOptions& options, const std::filesystem::path& model,
-                              DType dtype) {
+// A model with the dtype to compute in: one column.
+struct Candidate {
+  std::filesystem::path model;
+  DType dtype = DType::kBf16;
+  std::string rope_scaling;
+};
+
+std::vector<Candidate> Candidates(const EvaluateOptions& options, const Settings& settings) {
+  std::vector<Candidate> candidates = {{options.model, options.dtype, options.rope_scaling}};
+  const bool has_dtype = settings.IsSet("compare-dtype");
+  if (options.compare || has_dtype || options.compare_rope_scaling) {
+    candidates.push_back({options.compare.value_or(options.model),
+                          has_dtype ? options.compare_dtype : options.dtype,
+                          options.compare_rope_scaling.value_or(options.rope_scaling)});
+  }
+  return candidates;
+}
+
+// What would otherwise be found only after the first model was evaluated.
+void CheckCandidate(const EvaluateOptions& options, const Candidate& candidate) {
+  ModelConfig config = ReadModelConfig(candidate.model);
+  if (!candidate.rope_scaling.empty()) ApplyRopeScaling(candidate.rope_scaling, config);
+  CheckWindows(options.texts, config.max_context());
+  const int64_t num_tokens = LoadTokenizer(candidate.model)->vocab_size();
+  if (num_tokens <= config.vocab_size) return;
+  throw ConfigError(
+      fmt::format("the tokenizer in {} has {} tokens, the model {}: they do not belong together",
+                  Quoted(candidate.model.string()), num_tokens, config.vocab_size));
+}
+
+ModelEvaluation EvaluateModel(const EvaluateOptions& options, const Candidate& candidate) {
+  const auto& [model, dtype, rope_scaling] = candidate;
   const std::unique_ptr<const Tokenizer> tokenizer = LoadTokenizer(model);
   const std::optional<ConversationRenderer> renderer = Renderer(options, model);
   SequenceScorer scorer(model, {.dtype = dtype,
                                 .max_step_tokens = options.batch_tokens,
                                 .threads = options.threads,
-                                .rope_scaling = options.rope_scaling});
-  if (tokenizer->vocab_size() > scorer.config().vocab_size) {
-    throw ConfigError(
-        fmt::format("the tokenizer in {} has {} tokens, the model {}: they do not "
-                    "belong together",
-                    Quoted(model.string()), tokenizer->vocab_size(), scorer.config().vocab_size));
-  }
+                                .rope_scaling = rope_scaling});
   const int64_t context = options.texts.context > 0 ? options.texts.context : scorer.max_context();
   ModelEvaluation evaluation{
       .model = model.string(),
       .dtype = NameOf(dtype),
+      .rope_scaling = rope_scaling.empty() ? "the model's" : rope_scaling,
       .num_parameters = scorer.config().num_parameters(),
       .context = context,
       .stride = options.texts.stride > 0 ? options.texts.stride : context - 1};
@@ -151,12 +178,11 @@ int Evaluate(const CommandLine& line) {
   if (options.files.empty() && options.choices.empty())
     throw ConfigError("nothing to evaluate on: give files of held-out data, or --choices");
   options.texts.on_bad_line = options.on_bad_line;
-  if (!settings.IsSet("compare-dtype")) options.compare_dtype = options.dtype;
+  const std::vector<Candidate> candidates = Candidates(options, settings);
+  for (const Candidate& candidate : candidates) CheckCandidate(options, candidate);
   std::vector<ModelEvaluation> models;
-  models.push_back(EvaluateModel(options, options.model, options.dtype));
-  if (options.compare || settings.IsSet("compare-dtype")) {
-    models.push_back(
-        EvaluateModel(options, options.compare.value_or(options.model), options.compare_dtype));
+  for (const Candidate& candidate : candidates) {
+    models.push_back(EvaluateModel(options, candidate));
   }
   line.out << EvaluationTable(models);
   if (!options.json.empty()) {

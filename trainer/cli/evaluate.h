@@ -26,7 +26,8 @@ struct EvaluateOptions {
   std::vector<std::string> choices;  // files of questions
   ChoiceForm choice_form = ChoiceForm::kText;
   OnBadLine on_bad_line = OnBadLine::kStop;
-  std::string rope_scaling;
+  std::string rope_scaling;  // empty: as the model's config says
+  std::optional<std::string> compare_rope_scaling;
 
   std::filesystem::path json;
   int64_t batch_tokens = 2048;

@@ -83,6 +83,9 @@ std::string TextBlock(std::span<const TextScore> scores) {
                [](const TextScore& s) { return fmt::format("{:.3f}", s.loss.perplexity()); });
   block += row("bits per byte",
                [](const TextScore& s) { return fmt::format("{:.5f}", s.bits_per_byte()); });
+  block += row("tokens per second", [](const TextScore& s) {
+    return fmt::format("{:.0f}", static_cast<double>(s.loss.num_tokens) / s.seconds);
+  });
   block += "  perplexity of tokens that have so many before them\n";
   return block + PositionRows(scores);
 }
@@ -116,9 +119,13 @@ OrderedJson LossJson(const TokenLoss& loss) {
 }
 
 OrderedJson TextJson(const TextScore& score) {
-  OrderedJson json = {{"name", score.name},           {"documents", score.num_documents},
-                      {"windows", score.num_windows}, {"bytes", score.num_bytes},
-                      {"left_out", score.num_bad},    {"changed_by_tokens", score.num_changed}};
+  OrderedJson json = {{"name", score.name},
+                      {"documents", score.num_documents},
+                      {"windows", score.num_windows},
+                      {"seconds", score.seconds},
+                      {"bytes", score.num_bytes},
+                      {"left_out", score.num_bad},
+                      {"changed_by_tokens", score.num_changed}};
   json.update(LossJson(score.loss));
   json["bits_per_byte"] = score.bits_per_byte();
   json["by_position"] = OrderedJson::array();
@@ -144,9 +151,13 @@ OrderedJson ChoiceJson(const ChoiceScore& score) {
 }
 
 OrderedJson ModelJson(const ModelEvaluation& model) {
-  OrderedJson json = {
-      {"model", model.model},     {"dtype", model.dtype},   {"parameters", model.num_parameters},
-      {"context", model.context}, {"stride", model.stride}, {"texts", OrderedJson::array()}};
+  OrderedJson json = {{"model", model.model},
+                      {"dtype", model.dtype},
+                      {"rope_scaling", model.rope_scaling},
+                      {"parameters", model.num_parameters},
+                      {"context", model.context},
+                      {"stride", model.stride},
+                      {"texts", OrderedJson::array()}};
   for (const TextScore& text : model.texts) json["texts"].push_back(TextJson(text));
   if (!model.texts.empty()) json["all_texts"] = TextJson(Total(model));
   json["choices"] = OrderedJson::array();
@@ -161,6 +172,8 @@ std::string EvaluationTable(std::span<const ModelEvaluation> models) {
   using Model = ModelEvaluation;
   std::string table = Row<Model>("model", models, [](const Model& m) { return Fitted(m.model); });
   table += Row<Model>("weights", models, [](const Model& m) { return m.dtype; });
+  table +=
+      Row<Model>("RoPE scaling", models, [](const Model& m) { return Fitted(m.rope_scaling); });
   table += Row<Model>("parameters", models,
                       [](const Model& m) { return FormatCount(m.num_parameters); });
   table += Row<Model>("window", models, [](const Model& m) { return FormatCount(m.context); });

@@ -14,6 +14,7 @@ namespace tandem {
 struct ModelEvaluation {
   std::string model;  // directory
   std::string dtype;
+  std::string rope_scaling;
   int64_t num_parameters = 0;
   int64_t context = 0;
   int64_t stride = 0;

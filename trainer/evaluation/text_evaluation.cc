@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -157,20 +158,6 @@ class FileEvaluation {
   PendingWindows pending_;
 };
 
-void CheckOptions(const TextEvaluationOptions& options, int64_t max_context) {
-  const int64_t context = options.context > 0 ? options.context : max_context;
-  if (context > max_context) {
-    throw ConfigError(
-        fmt::format("--context {} is more than the model's {}; --rope-scaling lengthens that",
-                    context, max_context));
-  }
-  if (options.stride >= context) {
-    throw ConfigError(fmt::format(
-        "--stride {} leaves tokens out between windows of {} (one is the start): at most {}",
-        options.stride, context, context - 1));
-  }
-}
-
 }  // namespace
 
 double TokenLoss::perplexity() const { return std::exp(mean()); }
@@ -197,6 +184,7 @@ void TextScore::Add(const TextScore& other) {
   num_bytes += other.num_bytes;
   num_documents += other.num_documents;
   num_windows += other.num_windows;
+  seconds += other.seconds;
   num_bad += other.num_bad;
   num_changed += other.num_changed;
 }
@@ -209,10 +197,27 @@ TokenId StartToken(const Tokenizer& tokenizer) {
       "of a text; name one in tokenizer_config.json");
 }
 
+void CheckWindows(const TextEvaluationOptions& options, int64_t max_context) {
+  const int64_t context = options.context > 0 ? options.context : max_context;
+  if (context > max_context) {
+    throw ConfigError(
+        fmt::format("--context {} is more than the model's {}; --rope-scaling lengthens that",
+                    context, max_context));
+  }
+  if (options.stride >= context) {
+    throw ConfigError(fmt::format(
+        "--stride {} leaves tokens out between windows of {} (one is the start): at most {}",
+        options.stride, context, context - 1));
+  }
+}
+
 TextScore EvaluateText(const EvaluationInputs& inputs, const DataSource& source,
                        const TextEvaluationOptions& options) {
-  CheckOptions(options, inputs.scorer.max_context());
-  return FileEvaluation(inputs, source, options).Run();
+  CheckWindows(options, inputs.scorer.max_context());
+  const auto start = std::chrono::steady_clock::now();
+  TextScore score = FileEvaluation(inputs, source, options).Run();
+  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return score;
 }
 
 }  // namespace tandem

@@ -45,7 +45,8 @@ struct TextScore {
   int64_t num_bytes = 0;  // that the scored tokens cover
   int64_t num_documents = 0;
   int64_t num_windows = 0;
-  int64_t num_bad = 0;  // documents that were left out
+  double seconds = 0.0;  // tokenising included
+  int64_t num_bad = 0;   // documents that were left out
   // Texts that do not come back from their tokens (unknown characters, normal forms): their bits
   // are too few.
   int64_t num_changed = 0;
@@ -59,6 +60,9 @@ struct TextEvaluationOptions {
   int64_t stride = 0;   // 0: context - 1
   OnBadLine on_bad_line = OnBadLine::kStop;
 };
+
+// Throws ConfigError where windows do not fit a model of that context.
+void CheckWindows(const TextEvaluationOptions& options, int64_t max_context);
 
 // Borrowed; `renderer` may be null where no conversations are read.
 struct EvaluationInputs {

@@ -54,12 +54,28 @@ TEST(EvaluateCommand, ComparesAModelWithItselfInAnotherDtype) {
   EXPECT_TRUE(Contains(done.out, "int8"));
 }
 
+TEST(EvaluateCommand, ComparesRopeScalings) {
+  const GoldenEvaluationModel llama("llama");
+  const CommandOutcome done =
+      RunEvaluate({GoldenEvaluationFile("texts.txt").string(), "--model", llama.path().string(),
+                   "--compare-rope-scaling", "linear:factor=2", "--context", "200", "--json",
+                   (llama.path() / "figures.json").string()});
+  ASSERT_EQ(done.status, 0) << done.err;
+  const auto models = nlohmann::json::parse(llama.directory().Read("figures.json")).at("models");
+  EXPECT_EQ(models[1].at("rope_scaling"), "linear:factor=2");
+  EXPECT_NE(models[0].at("all_texts").at("loss"), models[1].at("all_texts").at("loss"));
+}
+
 TEST(EvaluateCommand, RefusesWhatCannotWork) {
   const GoldenEvaluationModel llama("llama");
   const std::string model = llama.path().string();
   const std::string texts = GoldenEvaluationFile("texts.txt").string();
   EXPECT_TRUE(Contains(RunEvaluate({"--model", model}).err, "nothing to evaluate"));
   EXPECT_EQ(RunEvaluate({texts}).status, kExitUsage);
+  const CommandOutcome second =
+      RunEvaluate({texts, "--model", model, "--compare", "nowhere", "--dtype", "f32"});
+  EXPECT_TRUE(Contains(second.err, "nowhere"));
+  EXPECT_EQ(second.out, "");
   EXPECT_TRUE(Contains(RunEvaluate({texts, "--model", model, "--context", "257"}).err, "256"));
   const auto tokenizer = std::filesystem::path(TANDEM_SOURCE_DIR) / "tests/golden/text/byte_level";
   std::filesystem::copy_file(tokenizer / "tokenizer.json", llama.path() / "tokenizer.json",
