@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/atomic_file.h"
+#include "engine/weights/minimind_names.h"
 #include "engine/weights/pth.h"
 #include "engine/weights/safetensors.h"
 #include "kernels/core/check.h"
@@ -67,6 +68,11 @@ Unpacked Unpack(Context& context, const ExportArgs& args) {
   return unpacked;
 }
 
+void AddTiedHead(const ModelConfig& config, Unpacked* unpacked) {
+  if (!config.tie_embeddings) return;
+  unpacked->named.push_back({"lm_head.weight", unpacked->named.front().view});
+}
+
 }  // namespace
 
 void ExportHuggingFace(Context& context, const ExportArgs& args,
@@ -80,8 +86,21 @@ void ExportHuggingFace(Context& context, const ExportArgs& args,
 void ExportMiniMindPth(Context& context, const ExportArgs& args,
                        const std::filesystem::path& path) {
   Unpacked unpacked = Unpack(context, args);
-  if (args.config.tie_embeddings) {
-    unpacked.named.push_back({"lm_head.weight", unpacked.named.front().view});
+  AddTiedHead(args.config, &unpacked);
+  WritePth(path, unpacked.named);
+}
+
+void ExportFirstMiniMindPth(Context& context, const ExportArgs& args,
+                            const std::filesystem::path& path) {
+  Unpacked unpacked = Unpack(context, args);
+  AddTiedHead(args.config, &unpacked);
+  for (size_t i = 0; i < unpacked.named.size(); ++i) {
+    NamedTensor& named = unpacked.named[i];
+    if (HasRotatedRows(named.name)) {
+      unpacked.tensors[i] = WithPairsTogether(named.view, args.config.head_dim);
+      named.view = std::as_const(unpacked.tensors[i]).view();
+    }
+    named.name = FirstMiniMindName(named.name);
   }
   WritePth(path, unpacked.named);
 }

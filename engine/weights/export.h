@@ -26,4 +26,9 @@ void ExportHuggingFace(Context& context, const ExportArgs& args,
 // ConfigError where f16 cannot hold a value.
 void ExportMiniMindPth(Context& context, const ExportArgs& args, const std::filesystem::path& path);
 
+// The same for MiniMind's first code: under its names, and with its pairs of rows for RoPE
+// (engine/weights/minimind_names.h).
+void ExportFirstMiniMindPth(Context& context, const ExportArgs& args,
+                            const std::filesystem::path& path);
+
 }  // namespace tandem

@@ -47,6 +47,7 @@ ModelConfig ExportedConfig(const ModelConfig& config, ExportFormat format) {
     case ExportFormat::kMiniMind:
       return ForMiniMind(config, Architecture::kMiniMind);
     case ExportFormat::kMiniMind2:
+    case ExportFormat::kMiniMindFirst:
       return ForMiniMind(config, Architecture::kMiniMind2);
   }
   return config;
@@ -66,6 +67,19 @@ void PrintMiniMindSettings(const ModelConfig& config, std::ostream& out) {
       config.intermediate_size, config.moe.num_experts > 0 ? 1 : 0);
 }
 
+void WritePthFile(Context& context, const ExportArgs& args, const ExportOptions& options) {
+  if (options.format != ExportFormat::kMiniMindFirst) {
+    ExportMiniMindPth(context, args, options.output);
+    return;
+  }
+  if (args.config.moe.num_shared > 1) {
+    throw ConfigError(fmt::format(
+        "the model has {} shared experts, and MiniMind's first code one; use --format minimind2",
+        args.config.moe.num_shared));
+  }
+  ExportFirstMiniMindPth(context, args, options.output);
+}
+
 }  // namespace
 
 void AddExportSettings(Settings& settings, ExportOptions& options) {
@@ -77,10 +91,11 @@ void AddExportSettings(Settings& settings, ExportOptions& options) {
                      {{"huggingface", ExportFormat::kHuggingFace},
                       {"same", ExportFormat::kSame},
                       {"minimind", ExportFormat::kMiniMind},
-                      {"minimind2", ExportFormat::kMiniMind2}},
+                      {"minimind2", ExportFormat::kMiniMind2},
+                      {"minimind-first", ExportFormat::kMiniMindFirst}},
                      {.help = "huggingface: a directory that transformers loads; same: a directory "
-                              "of the model's own architecture; minimind and minimind2: a .pth "
-                              "file that MiniMind's programs of that generation load"});
+                              "of the model's own architecture; the others: a .pth file "
+                              "that MiniMind's programs of that generation load"});
   AddStoredDTypeSetting(settings, &options.dtype, "as they are stored, and fp16 in .pth files");
   settings.Add("overwrite", &options.overwrite, {.help = "replace files that are there"});
   settings.Add("threads", &options.threads, {.help = "0: one a processor", .min = 0, .max = 1024});
@@ -112,7 +127,7 @@ int ExportModel(const CommandLine& line) {
     ExportHuggingFace(context, args, options.output);
     CopyTokenizerFiles(options.model, options.output);
   } else {
-    ExportMiniMindPth(context, args, options.output);
+    WritePthFile(context, args, options);
     PrintMiniMindSettings(exported, line.out);
   }
   line.out << fmt::format("written           {}\n", Printable(options.output.string()));

@@ -11,10 +11,11 @@
 namespace tandem {
 
 enum class ExportFormat : uint8_t {
-  kHuggingFace,  // a directory that transformers loads unchanged
-  kSame,         // a directory of the model's own architecture
-  kMiniMind,     // a .pth file of minimind-3
-  kMiniMind2,    // of MiniMind2
+  kHuggingFace,    // a directory that transformers loads unchanged
+  kSame,           // a directory of the model's own architecture
+  kMiniMind,       // a .pth file of minimind-3
+  kMiniMind2,      // of MiniMind2
+  kMiniMindFirst,  // of MiniMind's first code, to April 2025
 };
 
 struct ExportOptions {

@@ -73,6 +73,25 @@ TEST(ImportCommand, BringsTheFirstCodesFilesToTodaysForm) {
                 ReadSafetensorsFile(kGolden + "pth/first_minimind2_moe.safetensors"));
 }
 
+TEST(ImportCommand, TakesBackTheFirstCodesFilesThatWeWrite) {
+  const TemporaryDirectory directory;
+  const std::string pth = (directory / "a.pth").string();
+  const std::string model = kGolden + "models/minimind2";
+  const CommandOutcome out = RunTrainCommand(
+      ExportModel, {"--model", model, "--output", pth, "--format", "minimind-first"});
+  ASSERT_EQ(out.status, 0) << out.err;
+  const CommandOutcome in = Import({"--from", pth, "--output", (directory / "b").string(),
+                                    "--num-attention-heads", "4", "--rope-theta", "1e6"});
+  ASSERT_EQ(in.status, 0) << in.err;
+  ExpectTensors(directory / "b", ReadSafetensors(model));
+  EXPECT_EQ(ReadModelConfig(directory / "b"), ReadModelConfig(model));
+  EXPECT_TRUE(Contains(
+      RunTrainCommand(ExportModel, {"--model", model + "_moe", "--output",
+                                    (directory / "c.pth").string(), "--format", "minimind-first"})
+          .err,
+      "2 shared experts"));
+}
+
 TEST(ImportCommand, RefusesByNameWhatACheckpointDoesNotNeed) {
   const TemporaryDirectory directory;
   const std::string output = (directory / "out").string();
