@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "engine/weights/export.h"
 #include "tests/support/expect_throws.h"
+#include "tests/support/random_model.h"
 #include "tests/trainer/evaluation/golden_evaluation.h"
 
 namespace tandem {
@@ -120,6 +122,51 @@ TEST(TextEvaluation, RefusesWhatItCannotScoreAndSaysWhy) {
   EXPECT_TRUE(
       Contains(MessageOf<ConfigError>([&] { score(records, {.context = 20, .stride = 20}); }),
                "at most 19"));
+}
+
+// A directory of a small model with random weights.
+void WriteModel(const std::filesystem::path& directory, const ModelConfig& config,
+                float final_norm) {
+  ThreadPool pool(2);
+  Workspace workspace;
+  Context context{.pool = pool, .workspace = workspace};
+  ModelWeights weights = RandomWeights(context, config, DType::kF32, 3);
+  weights.final_norm.data<float>()[0] = final_norm;
+  ExportHuggingFace(context, {.config = config, .weights = weights, .dtype = DType::kF32},
+                    directory);
+}
+
+TEST(TextEvaluation, OfSentencePieceModelsCountsTheTextsBytes) {
+  const TemporaryDirectory directory;
+  const auto golden = std::filesystem::path(TANDEM_SOURCE_DIR) / "tests/golden/text/spm_bpe";
+  std::filesystem::copy(golden, directory.path());
+  const auto tokenizer = LoadTokenizer(directory.path());
+  ModelConfig config = Stories260KConfig();
+  config.vocab_size = tokenizer->vocab_size();
+  WriteModel(directory.path(), config, 1.0f);
+  const std::string text = "Once upon a time a boat sailed.";
+  const TextScore score =
+      Score(directory.path(), {.path = directory.Write("a.txt", text + "\n")}, {}, kFp32);
+  std::vector<TokenId> ids = tokenizer->Encode(text, SpecialTokens::kNone);
+  ids.insert(ids.begin(), *tokenizer->bos_id());
+  SequenceScorer scorer(directory.path(), kFp32);
+  double nats = 0;
+  const std::vector<float> logprobs = scorer.Score(std::span(&ids, 1)).front();
+  for (const float logprob : logprobs) nats -= static_cast<double>(logprob);
+  EXPECT_EQ(score.num_bytes, std::ssize(text));  // the space that the tokenizer adds is none
+  EXPECT_EQ(score.num_changed, 0);
+  EXPECT_NEAR(score.bits_per_byte(), nats / std::log(2.0) / static_cast<double>(text.size()),
+              1e-12 * nats);
+}
+
+TEST(TextEvaluation, RefusesAModelWhoseLogitsAreNotFinite) {
+  const GoldenEvaluationModel tokenizer("llama");
+  ModelConfig config = Stories260KConfig();
+  WriteModel(tokenizer.path(), config, std::nanf(""));
+  const auto score = [&] {
+    Score(tokenizer.path(), {.path = GoldenEvaluationFile("texts.txt")}, {}, kFp32);
+  };
+  EXPECT_TRUE(Contains(MessageOf<FormatError>(score), "not finite in f32"));
 }
 
 }  // namespace
