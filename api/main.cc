@@ -50,7 +50,9 @@ int Run(int argc, char** argv) {
     std::cerr << CommandOverview(commands);
     return kExitUsage;
   }
-  if (command->sister) return BecomeSister(*command, argv + 1);
+  if (command->sister) {
+    return BecomeSister(*command, command->sister->has_commands ? argv : argv + 1);
+  }
   const CommandLine line{.argc = argc - 1, .argv = argv + 1, .out = std::cout, .err = std::cerr};
   return RunCommand("tandem " + command->name, command->run, line);
 }

@@ -17,8 +17,9 @@ namespace tandem {
 
 // A program of its own, beside this one, that has a command.
 struct Sister {
-  std::string program;  // "tandem-train"
-  std::string title;    // "the trainer"
+  std::string program;        // "tandem-train"
+  std::string title;          // "the trainer"
+  bool has_commands = false;  // the command is one of its own, by the same name
 };
 
 struct Command {

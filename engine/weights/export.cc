@@ -1,13 +1,18 @@
 #include "engine/weights/export.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/base/atomic_file.h"
+#include "engine/weights/minimind_names.h"
 #include "engine/weights/pth.h"
 #include "engine/weights/safetensors.h"
 #include "kernels/core/check.h"
+#include "kernels/core/error.h"
 #include "kernels/quantize.h"
 
 namespace tandem {
@@ -18,6 +23,17 @@ struct Unpacked {
   std::vector<Tensor> tensors;
   std::vector<NamedTensor> named;  // views of them
 };
+
+void CheckFitsF16(const Tensor& values, const std::string& name) {
+  constexpr float kLargest = 65504.0f;
+  const std::span<const float> all(values.data<float>(),
+                                   static_cast<size_t>(values.size_bytes()) / sizeof(float));
+  for (const float value : all) {
+    if (std::abs(value) <= kLargest || !std::isfinite(value)) continue;
+    throw ConfigError(name + " has the value " + std::to_string(value) +
+                      ", beyond f16's largest, 65504; store it in bf16 or f32");
+  }
+}
 
 Tensor InDtype(Context& context, Tensor values, DType dtype) {
   if (dtype == DType::kF32) return values;
@@ -43,11 +59,18 @@ Unpacked Unpack(Context& context, const ExportArgs& args) {
         Name(args.dtype));
   Unpacked unpacked;
   ForEachParameter(args.config, args.weights, [&](const Parameter& parameter) {
-    unpacked.tensors.push_back(InDtype(context, Values(parameter), args.dtype));
+    Tensor values = Values(parameter);
+    if (args.dtype == DType::kF16) CheckFitsF16(values, parameter.name);
+    unpacked.tensors.push_back(InDtype(context, std::move(values), args.dtype));
     // A tensor's elements stay where they are when it moves.
     unpacked.named.push_back({parameter.name, std::as_const(unpacked.tensors.back()).view()});
   });
   return unpacked;
+}
+
+void AddTiedHead(const ModelConfig& config, Unpacked* unpacked) {
+  if (!config.tie_embeddings) return;
+  unpacked->named.push_back({"lm_head.weight", unpacked->named.front().view});
 }
 
 }  // namespace
@@ -63,8 +86,21 @@ void ExportHuggingFace(Context& context, const ExportArgs& args,
 void ExportMiniMindPth(Context& context, const ExportArgs& args,
                        const std::filesystem::path& path) {
   Unpacked unpacked = Unpack(context, args);
-  if (args.config.tie_embeddings) {
-    unpacked.named.push_back({"lm_head.weight", unpacked.named.front().view});
+  AddTiedHead(args.config, &unpacked);
+  WritePth(path, unpacked.named);
+}
+
+void ExportFirstMiniMindPth(Context& context, const ExportArgs& args,
+                            const std::filesystem::path& path) {
+  Unpacked unpacked = Unpack(context, args);
+  AddTiedHead(args.config, &unpacked);
+  for (size_t i = 0; i < unpacked.named.size(); ++i) {
+    NamedTensor& named = unpacked.named[i];
+    if (HasRotatedRows(named.name)) {
+      unpacked.tensors[i] = WithPairsTogether(named.view, args.config.head_dim);
+      named.view = std::as_const(unpacked.tensors[i]).view();
+    }
+    named.name = FirstMiniMindName(named.name);
   }
   WritePth(path, unpacked.named);
 }

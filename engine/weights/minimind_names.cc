@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/printable.h"
+#include "kernels/core/check.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -43,6 +44,8 @@ constexpr NamePair kInFeedForward[] = {
 };
 
 constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
+constexpr std::string_view kQuery = "self_attn.q_proj.weight";
+constexpr std::string_view kKey = "self_attn.k_proj.weight";
 constexpr std::string_view kRotations = "pos_cis";  // follows from the config
 
 std::string WithoutWrappers(std::string_view name) {
@@ -86,16 +89,23 @@ std::string TodaysName(std::string_view name) {
   return std::string(name);
 }
 
-// Row 2i of a head becomes its row i, row 2i + 1 becomes row i + head_dim / 2.
+// Where row `row` of heads that have pairs together goes when halves are apart: row 2i of a head
+// becomes its row i, row 2i + 1 becomes row i + head_dim / 2.
+int64_t RowOfHalves(int64_t row, int64_t head_dim) {
+  const int64_t in_head = row % head_dim;
+  return row - in_head + in_head / 2 + in_head % 2 * (head_dim / 2);
+}
+
+void CopyRow(const ConstTensorView& from, int64_t from_row, Tensor& to, int64_t to_row) {
+  const auto row_bytes = static_cast<size_t>(from.dim(1) * SizeOf(from.dtype()));
+  std::memcpy(to.view().bytes() + static_cast<size_t>(to_row) * row_bytes,
+              from.bytes() + static_cast<size_t>(from_row) * row_bytes, row_bytes);
+}
+
 Tensor WithHalvesApart(const ConstTensorView& paired, int64_t head_dim) {
   Tensor halves(paired.dtype(), paired.shape());
-  const auto row_bytes = static_cast<size_t>(paired.dim(1) * SizeOf(paired.dtype()));
-  const int64_t half = head_dim / 2;
   for (int64_t row = 0; row < paired.dim(0); ++row) {
-    const int64_t in_head = row % head_dim;
-    const int64_t target = row - in_head + in_head / 2 + in_head % 2 * half;
-    std::memcpy(halves.view().bytes() + static_cast<size_t>(target) * row_bytes,
-                paired.bytes() + static_cast<size_t>(row) * row_bytes, row_bytes);
+    CopyRow(paired, row, halves, RowOfHalves(row, head_dim));
   }
   return halves;
 }
@@ -145,12 +155,49 @@ void UseHuggingFaceNames(const ModelConfig& config, const std::string& where, Te
   }
   if (!is_first) return;
   for (const std::string& name : NamesOf(*table)) {
-    if (name.ends_with("self_attn.q_proj.weight")) {
+    if (name.ends_with(kQuery)) {
       PutHalvesApart(name, config.num_heads, config.head_dim, where, table);
-    } else if (name.ends_with("self_attn.k_proj.weight")) {
+    } else if (name.ends_with(kKey)) {
       PutHalvesApart(name, config.num_kv_heads, config.head_dim, where, table);
     }
   }
+}
+
+bool HasRotatedRows(std::string_view today) {
+  return today.ends_with(kQuery) || today.ends_with(kKey);
+}
+
+Tensor WithPairsTogether(const ConstTensorView& halves, int64_t head_dim) {
+  CHECK(halves.shape().rank() == 2 && head_dim % 2 == 0 && halves.dim(0) % head_dim == 0, head_dim);
+  Tensor paired(halves.dtype(), halves.shape());
+  for (int64_t row = 0; row < halves.dim(0); ++row) {
+    CopyRow(halves, RowOfHalves(row, head_dim), paired, row);
+  }
+  return paired;
+}
+
+std::string FirstMiniMindName(std::string_view today) {
+  for (const NamePair& pair : kOutside) {
+    if (today == pair.today) return std::string(pair.first);
+  }
+  constexpr std::string_view kLayers = "model.layers.";
+  const size_t dot = today.starts_with(kLayers) ? today.find('.', kLayers.size()) : today.npos;
+  CHECK(dot != today.npos, std::string(today));
+  constexpr size_t kModel = std::string_view("model.").size();
+  const std::string layer(today.substr(kModel, dot + 1 - kModel));  // "layers.0."
+  const std::string_view rest = today.substr(dot + 1);
+  for (const NamePair& pair : kInLayer) {
+    if (rest == pair.today) return layer + std::string(pair.first);
+    if (!pair.today.ends_with('.') || !rest.starts_with(pair.today)) continue;
+    std::string name =
+        layer + std::string(pair.first) + std::string(rest.substr(pair.today.size()));
+    for (const NamePair& matrix : kInFeedForward) {
+      if (!name.ends_with(matrix.today)) continue;
+      return name.replace(name.size() - matrix.today.size(), matrix.today.size(), matrix.first);
+    }
+  }
+  CHECK(false, std::string(today));
+  return "";
 }
 
 }  // namespace tandem

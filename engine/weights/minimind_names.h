@@ -5,6 +5,7 @@
 // neighbouring rows of wq and wk for RoPE, not rows half a head apart.
 
 #include <string>
+#include <string_view>
 
 #include "engine/config/model_config.h"
 #include "engine/weights/tensor_table.h"
@@ -19,5 +20,11 @@ bool HasFirstMiniMindNames(const TensorTable& table);
 // tensors of the first code and puts the rows of its wq and wk in today's order, in copies. Throws
 // FormatError, naming `where`, when a name becomes another's or the heads do not fit.
 void UseHuggingFaceNames(const ModelConfig& config, const std::string& where, TensorTable* table);
+
+// The other direction: the first code's name of a parameter of today ("model.norm.weight"), and the
+// rows of a wq or wk [heads * head_dim, columns] as it wants them. Of shared experts it has one.
+std::string FirstMiniMindName(std::string_view today);
+bool HasRotatedRows(std::string_view today);
+Tensor WithPairsTogether(const ConstTensorView& halves, int64_t head_dim);
 
 }  // namespace tandem

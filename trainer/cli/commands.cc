@@ -4,6 +4,10 @@
 
 #include <ostream>
 
+#include "trainer/cli/convert_model.h"
+#include "trainer/cli/evaluate.h"
+#include "trainer/cli/export_model.h"
+#include "trainer/cli/import_model.h"
 #include "trainer/cli/report.h"
 #include "trainer/cli/train_model.h"
 #include "trainer/cli/train_tokenizer.h"
@@ -20,6 +24,10 @@ constexpr TrainCommand kCommands[] = {
     {"tokenizer", "learn a tokenizer from text", TrainTokenizer},
     {"pretrain", "train a model to continue text", Pretrain},
     {"sft", "train a model to answer, on conversations", SupervisedFineTuning},
+    {"evaluate", "how well models predict held-out data", Evaluate},
+    {"export", "write a model for other programs", ExportModel},
+    {"import", "make a model directory of a PyTorch checkpoint", ImportModel},
+    {"convert", "import or export, by what is given", ConvertModel},
     {"report", "draw the curves of runs into one HTML file", WriteReport},
     {"help", "this overview", Help},
 };

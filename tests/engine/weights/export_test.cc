@@ -7,7 +7,10 @@
 #include <tuple>
 
 #include "engine/weights/loader.h"
+#include "engine/weights/minimind_names.h"
 #include "engine/weights/pth.h"
+#include "kernels/core/error.h"
+#include "tests/support/expect_throws.h"
 #include "tests/support/random_model.h"
 #include "tests/support/temporary_directory.h"
 
@@ -65,6 +68,20 @@ TEST_F(Export, OfADirectoryLoadsAsTheSameModel) {
   }
 }
 
+TEST_F(Export, RefusesAValueThatF16DoesNotHold) {
+  const TemporaryDirectory directory;
+  const ModelConfig config = Stories260KConfig();
+  ModelWeights weights = RandomWeights(context_, config, DType::kF32, 7);
+  weights.final_norm.data<float>()[3] = 7e4f;
+  const auto store = [&](DType dtype) {
+    ExportHuggingFace(context_, {.config = config, .weights = weights, .dtype = dtype},
+                      directory / "a");
+  };
+  EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] { store(DType::kF16); }), "model.norm.weight"));
+  EXPECT_FALSE(std::filesystem::exists(directory / "a"));
+  store(DType::kBf16);
+}
+
 TEST_F(Export, OfAPthLoadsAsTheSameModel) {
   const TemporaryDirectory directory;
   const ModelConfig config = TinyMoeConfig();
@@ -77,6 +94,38 @@ TEST_F(Export, OfAPthLoadsAsTheSameModel) {
   ASSERT_TRUE(config.tie_embeddings);
   EXPECT_EQ(file.tensors.Find("lm_head.weight")->view.bytes(),
             file.tensors.Find("model.embed_tokens.weight")->view.bytes());
+}
+
+// As PyTorch wrote them from the same models (tests/golden/make_pth.py).
+TEST_F(Export, OfTheFirstCodesPthHasItsNamesAndPairs) {
+  const std::filesystem::path golden = std::string(TANDEM_SOURCE_DIR) + "/tests/golden";
+  const TemporaryDirectory directory;
+  const ModelConfig config = ReadModelConfig(golden / "models/minimind2");
+  ModelWeights weights = LoadWeights(context_, ReadSafetensors(golden / "models/minimind2"), config,
+                                     DType::kF32, "minimind2");
+  ExportFirstMiniMindPth(context_, {.config = config, .weights = weights, .dtype = DType::kF16},
+                         directory / "a.pth");
+  const PthFile ours = ReadPth(directory / "a.pth");
+  const PthFile theirs = ReadPth(golden / "pth/first_minimind2.pth");
+  ASSERT_EQ(ours.tensors.entries().size(), theirs.tensors.entries().size());
+  for (const auto& [name, entry] : theirs.tensors.entries()) {
+    const auto* found = ours.tensors.Find(name);
+    ASSERT_NE(found, nullptr) << name;
+    ASSERT_EQ(found->view.shape(), entry.view.shape()) << name;
+    EXPECT_EQ(std::memcmp(found->view.bytes(), entry.view.bytes(),
+                          static_cast<size_t>(entry.view.size_bytes())),
+              0)
+        << name;
+  }
+}
+
+TEST(FirstMiniMindNames, AreThoseOfMixturesToo) {
+  EXPECT_EQ(FirstMiniMindName("model.layers.12.mlp.experts.3.down_proj.weight"),
+            "layers.12.feed_forward.experts.3.w2.weight");
+  EXPECT_EQ(FirstMiniMindName("model.layers.0.mlp.shared_experts.0.up_proj.weight"),
+            "layers.0.feed_forward.shared_experts.w3.weight");
+  EXPECT_EQ(FirstMiniMindName("model.layers.0.mlp.gate.weight"),
+            "layers.0.feed_forward.gate.weight");
 }
 
 }  // namespace
