@@ -271,7 +271,7 @@ def make_poetry(data, max_bytes=1_500_000):
     """Song poems and collections that are in simplified characters already."""
     folder = data / "pretrain/zh_poetry"
     names = ["水墨唐诗-shuimotangshi", "宋词-宋词三百首", "纳兰性德-纳兰性德诗集", "曹操诗集-caocao",
-             "诗经-shijing", "元曲-yuanqu"]
+             "诗经-shijing"]
     names += [f"宋词-ci.song.{i}" for i in (0, 1000, 2000, 3000, 4000, 5000)]
     out, seen, size = [], set(), 0
     for name in names:

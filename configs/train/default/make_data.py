@@ -9,11 +9,13 @@ same bytes. README.md beside this file says what comes out and from which source
 
 import argparse
 import json
+import random
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import conversations  # noqa: E402
 import corpus  # noqa: E402
 
 
@@ -37,6 +39,14 @@ def write_corpus(output, made):
     (output / "attribution.md").write_text(made["attribution"], encoding="utf-8", newline="\n")
 
 
+def write_conversations(path, kinds, seed):
+    rows = [row for name in kinds for row in kinds[name]]
+    random.Random(seed).shuffle(rows)
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps({"conversations": row}, ensure_ascii=False) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with pretrain/ and sft/")
@@ -45,7 +55,12 @@ def main():
     arguments = parser.parse_args()
     data = corpus.data_folder(arguments.data)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    write_corpus(arguments.output, corpus.make_corpus(data, arguments.books_mb))
+    made = corpus.make_corpus(data, arguments.books_mb)
+    write_corpus(arguments.output, made)
+    train, held_out = conversations.make_conversations(data, made["stories"])
+    write_conversations(arguments.output / "conversations.jsonl", train, 31)
+    write_conversations(arguments.output / "conversations_held_out.jsonl", held_out, 32)
+    print(conversations.table(train))
 
 
 if __name__ == "__main__":
