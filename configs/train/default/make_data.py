@@ -20,6 +20,9 @@ import corpus  # noqa: E402
 
 
 def write_texts(path, texts):
+    """One text a line; those in which one of the fixed prompts stands are left out."""
+    prompts = conversations.fixed_prompts()
+    texts = [text for text in texts if not any(prompt in text for prompt in prompts)]
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for text in texts:
             file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
@@ -47,6 +50,15 @@ def write_conversations(path, kinds, seed):
             file.write(json.dumps({"conversations": row}, ensure_ascii=False) + "\n")
 
 
+def check_prompts(output):
+    """None of the fixed prompts stands in a file that is trained on."""
+    escaped = [json.dumps(p, ensure_ascii=False)[1:-1] for p in conversations.fixed_prompts()]
+    for path in sorted(output.glob("*.jsonl")):
+        text = path.read_text(encoding="utf-8")
+        for prompt in escaped:
+            assert prompt not in text, f"{path}: has the fixed prompt {prompt}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with pretrain/ and sft/")
@@ -60,6 +72,8 @@ def main():
     train, held_out = conversations.make_conversations(data, made["stories"])
     write_conversations(arguments.output / "conversations.jsonl", train, 31)
     write_conversations(arguments.output / "conversations_held_out.jsonl", held_out, 32)
+    write_texts(arguments.output / "synthetic.jsonl", conversations.synthetic_texts())
+    check_prompts(arguments.output)
     print(conversations.table(train))
 
 

@@ -124,8 +124,17 @@ def tell(rng, plot, slots, most_steps=99):
         parts.append(fill(choose(rng, step), slots))
     if most_steps >= len(plot["steps"]):
         parts.append(fill(choose(rng, ENDINGS[plot["moral"]]), slots))
-    # Not every step is needed: speech and feelings of the middle are left out now and then.
+    introduce(parts, slots)
     return [part for part in parts if part]
+
+
+def introduce(parts, slots):
+    """The friend's kind is said where the friend is named first, unless a part says it already."""
+    for index, part in enumerate(parts):
+        if slots["pal"] in part:
+            if slots["palkind"] not in part:
+                parts[index] = part.replace(slots["pal"], f"{slots['pal']} the {slots['palkind']}", 1)
+            return
 
 
 def paragraphs(rng, parts):
