@@ -28,6 +28,14 @@ def some_facts(rng, facts, least=2, most=4):
     return [facts[0]] + [facts[i] for i in picked]
 
 
+def joined(topic, facts):
+    """Facts as running text; "They" right after "A dog is ..." becomes "Dogs"."""
+    facts = list(facts)
+    if len(facts) > 1 and facts[1].startswith("They ") and facts[0].startswith(("A ", "An ")):
+        facts[1] = capital(topic[1]) + facts[1][4:]
+    return " ".join(facts)
+
+
 def ask_en(rng, topic):
     one, about, category, _ = topic
     if category == "person":
@@ -35,13 +43,13 @@ def ask_en(rng, topic):
                  f"Why is {one} famous?", f"who was {one}", f"Tell me who {one} was."]
     else:
         forms = [f"What is {one}?"] * 3 + [
-            f"Tell me about {about}.", f"Explain {one} to me.", f"What do you know about {about}?",
+            f"Tell me about {about}.", f"Explain {about} to me.", f"What do you know about {about}?",
             f"Can you tell me something about {about}?", f"Can you explain what {one} is?",
             f"Describe {one}.", f"What can you tell me about {about}?", f"Explain what {one} is.",
             f"I want to learn about {about}.", f"Explain to a child what {one} is.",
             f"Write a short paragraph about {about}.", f"what's {one}?", f"Teach me something about {about}.",
             f"I have to write about {about} for school. Can you help?", f"Give me some facts about {about}.",
-            f"Please explain {one} in simple words."]
+            f"Please explain {about} in simple words."]
         if category == "job":
             forms += [f"What does {one} do?"] * 3 + [f"What is the job of {one}?"]
         if category in ("machine", "technology") and not about[0].isupper():
@@ -53,7 +61,7 @@ def ask_en(rng, topic):
 def about_en(rng):
     topic = rng.choice(EN)
     system = rng.choice(IDENTITY_SYSTEMS) if rng.random() < 0.08 else None
-    return chat(ask_en(rng, topic), " ".join(some_facts(rng, topic[3])), system=system)
+    return chat(ask_en(rng, topic), joined(topic, some_facts(rng, topic[3])), system=system)
 
 
 def more_en(rng):
@@ -65,16 +73,16 @@ def more_en(rng):
     roll = rng.random()
     ask = ask_en(rng, topic)
     if roll < 0.55:
-        return chat(ask, " ".join(first), rng.choice(["Tell me more.", "Can you tell me more?", "More, please.",
+        return chat(ask, joined(topic, first), rng.choice(["Tell me more.", "Can you tell me more?", "More, please.",
                     "What else?", "And what else do you know?", f"Tell me more about {about}."]), " ".join(rest))
     if roll < 0.75:
-        return chat(ask, " ".join(facts), rng.choice(["Make it shorter, please.", "In one sentence, please.",
+        return chat(ask, joined(topic, facts), rng.choice(["Make it shorter, please.", "In one sentence, please.",
                     "Can you say that in one sentence?", "Shorter, please."]), facts[0])
     if roll < 0.9:
         other = rng.choice([t for t in EN if t[2] == topic[2] and t != topic])
-        return chat(ask, " ".join(some_facts(rng, facts)), rng.choice([f"And what about {other[1]}?",
-                    f"And {other[1]}?", f"Now tell me about {other[1]}."]), " ".join(some_facts(rng, other[3])))
-    return chat(ask, " ".join(first), rng.choice(["Thank you!", "Thanks, that helps.", "Interesting!"]),
+        return chat(ask, joined(topic, some_facts(rng, facts)), rng.choice([f"And what about {other[1]}?",
+                    f"And {other[1]}?", f"Now tell me about {other[1]}."]), joined(other, some_facts(rng, other[3])))
+    return chat(ask, joined(topic, first), rng.choice(["Thank you!", "Thanks, that helps.", "Interesting!"]),
                 rng.choice(["You're welcome! Do you want to know more?", "You're welcome!",
                             "I'm glad you like it. Just ask if you want to know more."]))
 
@@ -93,13 +101,13 @@ def is_it_en(rng):
 
 def two_en(rng):
     """The difference between two things of one category."""
-    topic = rng.choice([t for t in EN if t[2] in ("animal", "food", "machine", "job", "season", "sport", "space")])
+    topic = rng.choice([t for t in EN if t[2] in ("animal", "food", "machine", "job", "season", "sport")])
     other = rng.choice([t for t in EN if t[2] == topic[2] and t != topic])
     form = rng.choice(["What is the difference between {a} and {b}?", "Compare {a} and {b}.",
                        "How is {a} different from {b}?", "Compare {a} with {b}, please."])
     ask = form.replace("{a}", topic[0]).replace("{b}", other[0])
     one, two = some_facts(rng, topic[3], 1, 3), some_facts(rng, other[3], 1, 3)
-    return chat(ask, " ".join(one) + rng.choice([" ", "\n"]) + " ".join(two))
+    return chat(ask, joined(topic, one) + rng.choice([" ", "\n"]) + joined(other, two))
 
 
 def ask_zh(rng, name, category):
@@ -156,13 +164,15 @@ def plain_texts(rng):
     for topics, field, joiner in ((EN, 3, " "), (ZH, 2, "")):
         for topic in topics:
             for _ in range(4):
-                out.append(joiner.join(some_facts(rng, topic[field], 2, 5)))
+                facts = some_facts(rng, topic[field], 2, 5)
+                out.append(joined(topic, facts) if joiner else "".join(facts))
         for _ in range(2500 if joiner else 1200):
             first = rng.choice(topics)
             category = first[2] if joiner else first[1]
             same = [t for t in topics if (t[2] if joiner else t[1]) == category]
             several = rng.sample(same, min(len(same), rng.randint(2, 4)))
-            out.append("\n".join(joiner.join(some_facts(rng, t[field], 2, 5)) for t in several))
+            texts = [(t, some_facts(rng, t[field], 2, 5)) for t in several]
+            out.append("\n".join(joined(t, f) if joiner else "".join(f) for t, f in texts))
     return sorted(set(out))
 
 

@@ -1,7 +1,5 @@
 """Conversations around stories: asking for one, going on with one, questions about one."""
 
-import re
-
 from grammar import a, capital, chat, fill, typed
 from story_maker import (ANIMALS, BOYS, COLOURS, FOODS, GIRLS, PLACES, TOYS, load_plots, make_story,
                          shorter)
@@ -211,7 +209,7 @@ def retold(rng, title, text):
         short.append(paragraph)
     if not short or sum(map(len, short)) < 0.95 * len(body) or len(body) < 150:
         return None
-    ask = rng.choice(['Tell me the story "{t}".', 'Do you know the story "{t}"?', "Tell me a story called {t}.",
+    ask = rng.choice(['Tell me the story "{t}".', 'Do you know the story "{t}"?', "Tell me the story called {t}",
                       'Can you tell me "{t}"?', 'I would like to hear the story "{t}".',
                       'Write a story with the title "{t}".'])
     return chat(ask.replace("{t}", title), "\n".join(short))
