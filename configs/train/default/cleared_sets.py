@@ -6,9 +6,12 @@ import re
 from grammar import capital, chat
 
 MAX_EN, MAX_ZH = 1400, 450
-FOREIGN = re.compile(r"https?:|www\.|```|ChatGPT|OpenAI|Open ?Assistant|LAION|\bGPT|Alexa\b|\bSiri\b"
-                     r"|language model|\bAI\b|\bsex|suicid|porn|drug|\bkill|<[a-z]+>|人工智能助手"
-                     r"|语言模型|自杀|性侵|自残", re.I)
+FOREIGN = re.compile(
+    r"https?:|www\.|```|ChatGPT|OpenAI|Open ?Assistant|LAION|\bGPT|Alexa\b|\bSiri\b"
+    r"|language model|\bAI\b|\bsex|suicid|porn|drug|\bkill|<[a-z]+>|人工智能助手"
+    r"|语言模型|自杀|性侵|自残",
+    re.I,
+)
 
 
 def fits(turns, limit):
@@ -43,8 +46,14 @@ def self_instruct(sft):
 
 
 def best_reply(message, role):
-    replies = [r for r in message["replies"] if r["role"] == role and r.get("lang") == "en"
-               and not r.get("synthetic") and not r.get("deleted")]
+    replies = [
+        r
+        for r in message["replies"]
+        if r["role"] == role
+        and r.get("lang") == "en"
+        and not r.get("synthetic")
+        and not r.get("deleted")
+    ]
     return min(replies, key=lambda r: (r.get("rank") is None, r.get("rank") or 0), default=None)
 
 
@@ -77,8 +86,9 @@ def sentence_from(rng, question, answer):
     short = answer.strip().rstrip(".")
     found = re.match(r"What is (\d+ [-+*/x] \d+)$", q)
     if found:
-        return rng.choice([f"{found[1]} = {short}.", f"{found[1]} is {short}.",
-                           f"The answer is {short}."])
+        return rng.choice(
+            [f"{found[1]} = {short}.", f"{found[1]} is {short}.", f"The answer is {short}."]
+        )
     found = re.match(r"What (is|was|are) (the .+)$", q)
     if found:
         verb, thing = found[1], found[2]
@@ -89,27 +99,50 @@ def sentence_from(rng, question, answer):
         if "difference between" in thing or len(short) > 60:
             return capital(f"{short}.")
         low = short if keeps_capital(short) else short[0].lower() + short[1:]
-        return rng.choice([capital(f"{thing} {verb} {low}."), capital(f"{low} {verb} {thing}."),
-                           f"It {verb} {low}." if verb != "are" else f"{capital(thing)} are {low}."])
-    found = re.match(r"(Who) (wrote|painted|invented|discovered|developed|proposed|led|won|was|is"
-                     r"|composed|founded|built|designed|created|formulated) (.+)$", q)
+        return rng.choice(
+            [
+                capital(f"{thing} {verb} {low}."),
+                capital(f"{low} {verb} {thing}."),
+                f"It {verb} {low}." if verb != "are" else f"{capital(thing)} are {low}.",
+            ]
+        )
+    found = re.match(
+        r"(Who) (wrote|painted|invented|discovered|developed|proposed|led|won|was|is"
+        r"|composed|founded|built|designed|created|formulated) (.+)$",
+        q,
+    )
     if found:
         if found[2] in ("was", "is") and len(short.split()) < 6:
             return f"{capital(short)} {found[2]} {found[3]}."
         if found[2] in ("was", "is"):
             return capital(f"{found[3]} {found[2]} {short[0].lower() + short[1:]}.")
         return capital(f"{short} {found[2]} {found[3]}.")
-    found = re.match(r"In (?:what|which) year did (.+?) (end|begin|start|sink|fall|occur|happen)$", q)
+    found = re.match(
+        r"In (?:what|which) year did (.+?) (end|begin|start|sink|fall|occur|happen)$", q
+    )
     if found:
-        past = {"end": "ended", "begin": "began", "start": "started", "sink": "sank",
-                "fall": "fell", "occur": "occurred", "happen": "happened"}[found[2]]
+        past = {
+            "end": "ended",
+            "begin": "began",
+            "start": "started",
+            "sink": "sank",
+            "fall": "fell",
+            "occur": "occurred",
+            "happen": "happened",
+        }[found[2]]
         return rng.choice([capital(f"{found[1]} {past} in {short}."), f"It {past} in {short}."])
     found = re.match(r"What (?:is|are) (an? .+)$", q)
     if found and re.match(r"(An?|The|Words?|[A-Z][a-z]+s) ", short):
-        return capital(f"{found[1]} is {short[0].lower() + short[1:]}.") \
-            if short.startswith(("A ", "An ", "The ")) else f"{short}."
-    found = re.match(r"(?:Which|What) (?!is |are |was |does |do |did )(.+?) "
-                     r"((?:is|was|are|were|has|have|had|can|[a-z]+s|built|ruled|won|led|became) .+)$", q)
+        return (
+            capital(f"{found[1]} is {short[0].lower() + short[1:]}.")
+            if short.startswith(("A ", "An ", "The "))
+            else f"{short}."
+        )
+    found = re.match(
+        r"(?:Which|What) (?!is |are |was |does |do |did )(.+?) "
+        r"((?:is|was|are|were|has|have|had|can|[a-z]+s|built|ruled|won|led|became) .+)$",
+        q,
+    )
     if found and len(short) < 60 and not re.search(r"\b(do|does|did|would)\b", q):
         starts = "" if keeps_capital(short) or short.lower().startswith("the ") else "The "
         body = short if keeps_capital(short) else short[0].lower() + short[1:]
@@ -122,9 +155,14 @@ def sentence_from(rng, question, answer):
 def keeps_capital(text):
     """Names keep their capital: two capitalised words, digits, or a known single name."""
     words = text.split()
-    return len(words) > 1 and all(w[:1].isupper() or w in ("of", "the", "and", "de") for w in words) \
-        or bool(re.match(r"[\dA-Z][\dA-Z(]", text)) or text in NAMES or len(text) <= 2 \
+    return (
+        len(words) > 1
+        and all(w[:1].isupper() or w in ("of", "the", "and", "de") for w in words)
+        or bool(re.match(r"[\dA-Z][\dA-Z(]", text))
+        or text in NAMES
+        or len(text) <= 2
         or (len(words) == 1 and text not in COMMON_SINGLE and text[:1].isupper() and text in NAMES)
+    )
 
 
 NAMES = set()
@@ -135,8 +173,11 @@ def qa_epic(sft, rng):
     rows = lines_of(sft / "en_qa_epic.jsonl")
     # A single-word answer to "capital of", "Which country/planet ..." or "Who" is a name.
     for row in rows:
-        if re.search(r"capital|country|continent|planet|ocean|river|city|empire|war|Who|state|"
-                     r"language|god|element is named|month|explorer|civilization", row["question"]):
+        if re.search(
+            r"capital|country|continent|planet|ocean|river|city|empire|war|Who|state|"
+            r"language|god|element is named|month|explorer|civilization",
+            row["question"],
+        ):
             NAMES.add(row["answer"].strip())
     lead_ins = ["", "", "", "", "Quick question: ", "Can you tell me? ", "Quiz: ", "Do you know? "]
     out = []
@@ -154,7 +195,7 @@ def kdconv(sft):
         path = sft / f"zh_kdconv_{name}_dev.json"
         for dialogue in json.loads(path.read_text(encoding="utf-8")):
             says = [m["message"].strip() for m in dialogue["messages"]]
-            turns = says[:len(says) // 2 * 2]
+            turns = says[: len(says) // 2 * 2]
             while len(turns) > 2 and not fits(turns, MAX_ZH):
                 turns = turns[:-2]
             if len(turns) > 8:
@@ -173,7 +214,7 @@ def smilechat(sft, rng, count):
         roles = [m["role"] for m in row["conversations"]]
         if roles[:2] != ["user", "assistant"]:
             continue
-        turns = says[:len(says) // 2 * 2]
+        turns = says[: len(says) // 2 * 2]
         while len(turns) > 2 and (len(turns) > 6 or sum(map(len, turns)) > 400):
             turns = turns[:-2]
         if fits(turns, 400) and len(turns) >= 4:
@@ -186,6 +227,11 @@ def smilechat(sft, rng, count):
 def make_sets(data, rng):
     """kind -> conversations."""
     sft = data / "sft"
-    return {"set: instructions (rasbt)": rasbt(sft), "set: seed tasks": self_instruct(sft),
-            "set: OpenAssistant": oasst(sft), "set: short questions": qa_epic(sft, rng),
-            "set: KdConv (zh)": kdconv(sft), "set: SMILECHAT (zh)": smilechat(sft, rng, 2500)}
+    return {
+        "set: instructions (rasbt)": rasbt(sft),
+        "set: seed tasks": self_instruct(sft),
+        "set: OpenAssistant": oasst(sft),
+        "set: short questions": qa_epic(sft, rng),
+        "set: KdConv (zh)": kdconv(sft),
+        "set: SMILECHAT (zh)": smilechat(sft, rng, 2500),
+    }

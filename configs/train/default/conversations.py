@@ -40,58 +40,116 @@ class Questions:
 
 
 NO_LEAD = [""]
-ASKING = [""] * 12 + ["I have a question. ", "Can you help me? ", "Please tell me: ", "Hi! ", "Hello. ",
-                      "One question: ", "Tandem, ", "Hey, "]
+ASKING = [""] * 12 + [
+    "I have a question. ",
+    "Can you help me? ",
+    "Please tell me: ",
+    "Hi! ",
+    "Hello. ",
+    "One question: ",
+    "Tandem, ",
+    "Hey, ",
+]
 ASKING_ZH = [""] * 10 + ["请问，", "你好，", "我想问一下，", "帮我看看，", "问个问题："]
 
 
 def kinds_of(made):
     """name -> (how many, maker). A maker gets a random generator and gives a conversation."""
-    en = {name: Questions(entries, ASKING if name in ("identity", "unknown", "why", "advice")
-                          else NO_LEAD, typed)
-          for name, entries in load_questions("questions_en.txt").items()}
-    zh = {name: Questions(entries, NO_LEAD if name in ("smalltalk", "feelings") else ASKING_ZH,
-                          typed_zh)
-          for name, entries in load_questions("questions_zh.txt").items()}
+    en = {
+        name: Questions(
+            entries, ASKING if name in ("identity", "unknown", "why", "advice") else NO_LEAD, typed
+        )
+        for name, entries in load_questions("questions_en.txt").items()
+    }
+    zh = {
+        name: Questions(
+            entries, NO_LEAD if name in ("smalltalk", "feelings", "fun") else ASKING_ZH, typed_zh
+        )
+        for name, entries in load_questions("questions_zh.txt").items()
+    }
 
     def mixed(rng):
-        mains = [knowledge.about_en, knowledge.more_en, words.skill, sums.plain_sum, en["why"],
-                 en["advice"], en["identity"], en["jokes"], en["riddles"], sums.word_problem,
-                 words.translation, en["poems"], en["feelings"], words.skill, sums.follow_up]
-        return dialogues.chained(rng, en["smalltalk"], mains, dialogues.LAST_EN,
-                                 knowledge.IDENTITY_SYSTEMS)
+        mains = [
+            knowledge.about_en,
+            knowledge.more_en,
+            words.skill,
+            sums.plain_sum,
+            en["why"],
+            en["advice"],
+            en["identity"],
+            en["jokes"],
+            en["riddles"],
+            sums.word_problem,
+            words.translation,
+            en["poems"],
+            en["feelings"],
+            words.skill,
+            sums.follow_up,
+        ]
+        return dialogues.chained(
+            rng, en["smalltalk"], mains, dialogues.LAST_EN, knowledge.IDENTITY_SYSTEMS
+        )
 
     def mixed_zh(rng):
-        mains = [knowledge.about_zh, knowledge.more_zh, words.skill_zh, sums.sum_zh, zh["why"],
-                 zh["advice"], zh["identity"], zh["fun"], zh["feelings"]]
-        return dialogues.chained(rng, zh["smalltalk"], mains, dialogues.LAST_ZH,
-                                 knowledge.SYSTEMS_ZH)
+        mains = [
+            knowledge.about_zh,
+            knowledge.more_zh,
+            words.skill_zh,
+            sums.sum_zh,
+            zh["why"],
+            zh["advice"],
+            zh["identity"],
+            zh["fun"],
+            zh["feelings"],
+        ]
+        return dialogues.chained(
+            rng, zh["smalltalk"], mains, dialogues.LAST_ZH, knowledge.SYSTEMS_ZH
+        )
 
     kinds = {
-        "identity": (1800, en["identity"]), "small talk": (2200, en["smalltalk"]),
-        "feelings": (1700, en["feelings"]), "does not know": (1500, en["unknown"]),
-        "why": (1900, en["why"]), "advice, comparisons, recipes": (2800, en["advice"]),
-        "jokes": (330, en["jokes"]), "riddles": (240, en["riddles"]), "poems": (900, en["poems"]),
+        "identity": (1800, en["identity"]),
+        "small talk": (2200, en["smalltalk"]),
+        "feelings": (1700, en["feelings"]),
+        "does not know": (1500, en["unknown"]),
+        "why": (1900, en["why"]),
+        "advice, comparisons, recipes": (2800, en["advice"]),
+        "jokes": (330, en["jokes"]),
+        "riddles": (240, en["riddles"]),
+        "poems": (900, en["poems"]),
         "roleplay": (350, en["roleplay"]),
-        "what is": (7500, knowledge.about_en), "what is, and more": (3500, knowledge.more_en),
-        "is it": (700, knowledge.is_it_en), "difference": (1500, knowledge.two_en),
+        "what is": (7500, knowledge.about_en),
+        "what is, and more": (3500, knowledge.more_en),
+        "is it": (700, knowledge.is_it_en),
+        "difference": (1500, knowledge.two_en),
         "story asked for": (8000, story_chats.request),
         "story and follow-up": (2500, story_chats.request_and_more),
         "story gone on with": (1500, story_chats.go_on),
         "questions on a text": (3500, story_chats.reading),
         "questions on a story": (1500, story_chats.story_question),
-        "words and grammar": (4200, words.skill), "translation": (1300, words.translation),
-        "sums": (2600, sums.plain_sum), "word problems": (2500, sums.word_problem),
-        "word problems, two turns": (1000, sums.follow_up), "comparing numbers": (1400, sums.comparing),
-        "clock and money": (900, sums.clock_and_money), "code (en, zh)": (1200, code_snippets.snippet),
-        "mixed turns": (4000, mixed), "memory of the chat": (1200, dialogues.memory),
-        "identity (zh)": (1100, zh["identity"]), "small talk (zh)": (800, zh["smalltalk"]),
-        "feelings (zh)": (700, zh["feelings"]), "does not know (zh)": (200, zh["unknown"]),
-        "why (zh)": (1000, zh["why"]), "advice, comparisons (zh)": (1700, zh["advice"]),
-        "jokes, riddles, poems (zh)": (350, zh["fun"]), "what is (zh)": (4500, knowledge.about_zh),
-        "what is, and more (zh)": (1500, knowledge.more_zh), "story (zh)": (1600, story_zh.request),
-        "sums (zh)": (1800, sums.sum_zh), "words (zh)": (900, words.skill_zh),
-        "mixed turns (zh)": (1500, mixed_zh), "memory of the chat (zh)": (250, dialogues.memory_zh),
+        "words and grammar": (4200, words.skill),
+        "translation": (1300, words.translation),
+        "sums": (2600, sums.plain_sum),
+        "word problems": (2500, sums.word_problem),
+        "word problems, two turns": (1000, sums.follow_up),
+        "comparing numbers": (1400, sums.comparing),
+        "clock and money": (900, sums.clock_and_money),
+        "code (en, zh)": (1200, code_snippets.snippet),
+        "mixed turns": (4000, mixed),
+        "memory of the chat": (1200, dialogues.memory),
+        "identity (zh)": (1100, zh["identity"]),
+        "small talk (zh)": (800, zh["smalltalk"]),
+        "feelings (zh)": (700, zh["feelings"]),
+        "does not know (zh)": (200, zh["unknown"]),
+        "why (zh)": (1000, zh["why"]),
+        "advice, comparisons (zh)": (1700, zh["advice"]),
+        "jokes, riddles, poems (zh)": (350, zh["fun"]),
+        "what is (zh)": (4500, knowledge.about_zh),
+        "what is, and more (zh)": (1500, knowledge.more_zh),
+        "story (zh)": (1600, story_zh.request),
+        "sums (zh)": (1800, sums.sum_zh),
+        "words (zh)": (900, words.skill_zh),
+        "mixed turns (zh)": (1500, mixed_zh),
+        "memory of the chat (zh)": (250, dialogues.memory_zh),
     }
     return kinds
 
@@ -114,7 +172,9 @@ def generate(kinds, seed, share, seen):
 
 
 def fixed_prompts():
-    return [line for line in (HERE / "prompts.txt").read_text(encoding="utf-8").splitlines() if line]
+    return [
+        line for line in (HERE / "prompts.txt").read_text(encoding="utf-8").splitlines() if line
+    ]
 
 
 def has_prompt(conversation, prompts):
@@ -185,11 +245,13 @@ def table(kinds):
                 if turn["role"] == "assistant":
                     text = turn["content"]
                     words = list(text) if is_chinese(text) else text.split()
-                    pieces = [tuple(words[i:i + 4]) for i in range(len(words) - 3)]
+                    pieces = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
                     total += len(pieces)
                     grams.update(pieces)
-        lines.append(f"| {name} | {len(rows)} | {size // max(1, len(rows))} "
-                     f"| {100 * len(grams) // max(1, total)} % |")
+        lines.append(
+            f"| {name} | {len(rows)} | {size // max(1, len(rows))} "
+            f"| {100 * len(grams) // max(1, total)} % |"
+        )
     return "\n".join(lines)
 
 

@@ -14,21 +14,49 @@ STORY_FILES = ["childrens_stories_asp-source_en.md", "childrens_stories_pb-sourc
 CHINESE_STORY_FILE = "childrens_stories_global-asp_zh.md"
 
 # Whole books that are never trained on.
-HELD_OUT_BOOKS = {"The Canterville Ghost", "A Kidnapped Santa Claus", "The Call of the Wild",
-                  "Old Christmas", "Rip Van Winkle"}
+HELD_OUT_BOOKS = {
+    "The Canterville Ghost",
+    "A Kidnapped Santa Claus",
+    "The Call of the Wild",
+    "Old Christmas",
+    "Rip Van Winkle",
+}
 
 # Plays, poems and old or strange language: they teach a small model little of today's English.
-LEFT_OUT_BOOKS = {"An Ideal Husband", "The Importance of Being Earnest", "Poems", "The Night Land",
-                  "The Cherry Orchard", "The Seagull", "A Modest Proposal", "Women and Economics",
-                  "Journal of the Plague Year", "Moll Flanders", "Gulliver's Travels",
-                  "A Week on the Concord and Merrimack Rivers", "Time and the Gods",
-                  "The Gods of Pegana", "Love and Friendship and Other Early Works"}
+LEFT_OUT_BOOKS = {
+    "An Ideal Husband",
+    "The Importance of Being Earnest",
+    "Poems",
+    "The Night Land",
+    "The Cherry Orchard",
+    "The Seagull",
+    "A Modest Proposal",
+    "Women and Economics",
+    "Journal of the Plague Year",
+    "Moll Flanders",
+    "Gulliver's Travels",
+    "A Week on the Concord and Merrimack Rivers",
+    "Time and the Gods",
+    "The Gods of Pegana",
+    "Love and Friendship and Other Early Works",
+}
 
 # Taken before all others, whatever their score.
-CHILDRENS_AUTHORS = {"Anna Sewell", "Carlo Collodi", "Edith Nesbit", "Frances Hodgson Burnett",
-                     "Hans Christian Andersen", "J. M. Barrie", "Johanna Spyri", "Kenneth Grahame",
-                     "L. Frank Baum", "Lewis Carroll", "Louisa May Alcott",
-                     "Lucy Maud Montgomery", "The Brothers Grimm"}
+CHILDRENS_AUTHORS = {
+    "Anna Sewell",
+    "Carlo Collodi",
+    "Edith Nesbit",
+    "Frances Hodgson Burnett",
+    "Hans Christian Andersen",
+    "J. M. Barrie",
+    "Johanna Spyri",
+    "Kenneth Grahame",
+    "L. Frank Baum",
+    "Lewis Carroll",
+    "Louisa May Alcott",
+    "Lucy Maud Montgomery",
+    "The Brothers Grimm",
+}
 
 ATTRIBUTION = re.compile(r"^\* ([A-Z][A-Za-z ]*): ?(.*)$")
 SENTENCE_END = re.compile(r"[.!?][\"'”’)]*\s")
@@ -36,6 +64,7 @@ WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
 # ---------------------------------------------------------------------------- children's stories
+
 
 def split_stories(markdown):
     """The pieces between top-level titles, each with its title line."""
@@ -84,8 +113,14 @@ def join_pages(paragraphs, joiner):
     for paragraph in paragraphs:
         text = re.sub(r"[ \t]+", " ", paragraph).strip()
         starts_speech = text[:1] in "\"“'‘「"
-        if out and "\n" not in text and "\n" not in out[-1] and len(out[-1]) < limit \
-                and not starts_speech and out[-1][-1:] not in "\"”’":
+        if (
+            out
+            and "\n" not in text
+            and "\n" not in out[-1]
+            and len(out[-1]) < limit
+            and not starts_speech
+            and out[-1][-1:] not in '"”’'
+        ):
             out[-1] += joiner + text
         else:
             out.append(text)
@@ -107,20 +142,27 @@ def load_stories(path, joiner):
 
 def attribution_markdown(stories_by_file):
     """Who wrote, drew and translated the stories, for the model card."""
-    lines = ["# Attribution", "",
-             "Children's stories used in training, each under CC-BY. Source: Global African and",
-             "Pratham storybooks (github.com/global-asp)."]
+    lines = [
+        "# Attribution",
+        "",
+        "Children's stories used in training, each under CC-BY. Source: Global African and",
+        "Pratham storybooks (github.com/global-asp).",
+    ]
     for name, stories in stories_by_file:
         lines += ["", f"## {name}", ""]
         for title, _, credits in stories:
-            people = "; ".join(f"{role.lower()}: {who}" for role, who in credits.items()
-                               if role not in ("License", "Language") and who)
+            people = "; ".join(
+                f"{role.lower()}: {who}"
+                for role, who in credits.items()
+                if role not in ("License", "Language") and who
+            )
             licence = credits.get("License", "").strip("[]") or "CC-BY"
             lines.append(f"* {title} ({licence}; {people})")
     return "\n".join(lines) + "\n"
 
 
 # ---------------------------------------------------------------------------------------- books
+
 
 def read_books(data):
     """(title, author, markdown) of all books, in a fixed order."""
@@ -133,7 +175,7 @@ def read_books(data):
     # "# Book (Author)" followed by the book's own "# Title: Book".
     heads = list(re.finditer(r"^# (.+?) *\(([^()]+)\)\n\n# Title:", text, re.M))
     for head, after in zip(heads, heads[1:] + [None]):
-        body = text[head.end():after.start() if after else len(text)]
+        body = text[head.end() : after.start() if after else len(text)]
         books.append((head.group(1).strip(), head.group(2), body))
     return books
 
@@ -238,6 +280,7 @@ def make_books(data, story_texts, books_mb):
 
 # -------------------------------------------------------------------------------------- Chinese
 
+
 def clean_recipe(piece):
     lines = []
     for line in piece.splitlines():
@@ -267,11 +310,16 @@ def make_recipes(data, limit=700):
     return out
 
 
-def make_poetry(data, max_bytes=1_500_000):
+def make_poetry(data, max_bytes=2_000_000):
     """Song poems and collections that are in simplified characters already."""
     folder = data / "pretrain/zh_poetry"
-    names = ["水墨唐诗-shuimotangshi", "宋词-宋词三百首", "纳兰性德-纳兰性德诗集", "曹操诗集-caocao",
-             "诗经-shijing"]
+    names = [
+        "水墨唐诗-shuimotangshi",
+        "宋词-宋词三百首",
+        "纳兰性德-纳兰性德诗集",
+        "曹操诗集-caocao",
+        "诗经-shijing",
+    ]
     names += [f"宋词-ci.song.{i}" for i in (0, 1000, 2000, 3000, 4000, 5000)]
     out, seen, size = [], set(), 0
     for name in names:
@@ -311,9 +359,13 @@ def make_corpus(data, books_mb):
     chinese = make_recipes(data) + make_poetry(data)
     random.Random(12).shuffle(chinese)
     return {
-        "stories": training, "stories_held_out": [t for _, t, _ in held_out],
-        "stories_zh": zh_train, "stories_zh_held_out": [t for _, t, _ in zh_held],
-        "books": books, "books_held_out": books_held, "chinese": chinese,
+        "stories": training,
+        "stories_held_out": [t for _, t, _ in held_out],
+        "stories_zh": zh_train,
+        "stories_zh_held_out": [t for _, t, _ in zh_held],
+        "books": books,
+        "books_held_out": books_held,
+        "chinese": chinese,
         "attribution": attribution_markdown(credited),
     }
 

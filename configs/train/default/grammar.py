@@ -12,8 +12,9 @@ import re
 from pathlib import Path
 
 # (name, pronoun), for word problems and short scenes.
-GIRLS_AND_BOYS = [(name, "she") for name in "Anna Mia Lucy Sara Emma Lily Nora Kate Amy Ella".split()] \
-    + [(name, "he") for name in "Tom Ben Sam Max Leo Jack Tim Noah Paul Omar".split()]
+GIRLS_AND_BOYS = [
+    (name, "she") for name in "Anna Mia Lucy Sara Emma Lily Nora Kate Amy Ella".split()
+] + [(name, "he") for name in "Tom Ben Sam Max Leo Jack Tim Noah Paul Omar".split()]
 
 HERE = Path(__file__).resolve().parent
 
@@ -31,6 +32,7 @@ def expand(rng, text, slots=None, joiner=" "):
 
 def fill(text, slots):
     """Fills {name}; {Name} is the same with a capital; "a" before a vowel becomes "an"."""
+
     def value(match):
         key = match.group(1)
         if key in slots:
@@ -48,11 +50,13 @@ def capital(text):
 
 
 def a(noun):
-    return ("an " if noun[:1] in "aeiouAEIOU" and not noun.startswith(("uni", "one ")) else "a ") + noun
+    return (
+        "an " if noun[:1] in "aeiouAEIOU" and not noun.startswith(("uni", "one ")) else "a "
+    ) + noun
 
 
 def listed(words, last="and"):
-    """"a, b and c"."""
+    """ "a, b and c"."""
     words = [str(word) for word in words]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" {last} " + words[-1]
 

@@ -15,9 +15,14 @@ def load_topics(name, fields):
 
 EN = load_topics("topics_en.txt", 3)
 ZH = load_topics("topics_zh.txt", 2)
-IDENTITY_SYSTEMS = ["You are Tandem, a helpful assistant.", "You are a friendly helper. Answer briefly.",
-                    "You are Tandem, a small and friendly language model.", "Answer in simple words.",
-                    "You are a patient teacher for children.", "You are a helpful assistant."]
+IDENTITY_SYSTEMS = [
+    "You are Tandem, a helpful assistant.",
+    "You are a friendly helper. Answer briefly.",
+    "You are Tandem, a small and friendly language model.",
+    "Answer in simple words.",
+    "You are a patient teacher for children.",
+    "You are a helpful assistant.",
+]
 SYSTEMS_ZH = ["你是Tandem，一个乐于助人的助手。", "请用简单的话回答。", "你是一个友好的助手。"]
 
 
@@ -39,17 +44,33 @@ def joined(topic, facts):
 def ask_en(rng, topic):
     one, about, category, _ = topic
     if category == "person":
-        forms = [f"Who was {one}?", f"Tell me about {one}.", f"What do you know about {one}?",
-                 f"Why is {one} famous?", f"who was {one}", f"Tell me who {one} was."]
+        forms = [
+            f"Who was {one}?",
+            f"Tell me about {one}.",
+            f"What do you know about {one}?",
+            f"Why is {one} famous?",
+            f"who was {one}",
+            f"Tell me who {one} was.",
+        ]
     else:
         forms = [f"What is {one}?"] * 3 + [
-            f"Tell me about {about}.", f"Explain {about} to me.", f"What do you know about {about}?",
-            f"Can you tell me something about {about}?", f"Can you explain what {one} is?",
-            f"Describe {one}.", f"What can you tell me about {about}?", f"Explain what {one} is.",
-            f"I want to learn about {about}.", f"Explain to a child what {one} is.",
-            f"Write a short paragraph about {about}.", f"what's {one}?", f"Teach me something about {about}.",
-            f"I have to write about {about} for school. Can you help?", f"Give me some facts about {about}.",
-            f"Please explain {about} in simple words."]
+            f"Tell me about {about}.",
+            f"Explain {about} to me.",
+            f"What do you know about {about}?",
+            f"Can you tell me something about {about}?",
+            f"Can you explain what {one} is?",
+            f"Describe {one}.",
+            f"What can you tell me about {about}?",
+            f"Explain what {one} is.",
+            f"I want to learn about {about}.",
+            f"Explain to a child what {one} is.",
+            f"Write a short paragraph about {about}.",
+            f"what's {one}?",
+            f"Teach me something about {about}.",
+            f"I have to write about {about} for school. Can you help?",
+            f"Give me some facts about {about}.",
+            f"Please explain {about} in simple words.",
+        ]
         if category == "job":
             forms += [f"What does {one} do?"] * 3 + [f"What is the job of {one}?"]
         if category in ("machine", "technology") and not about[0].isupper():
@@ -73,38 +94,98 @@ def more_en(rng):
     roll = rng.random()
     ask = ask_en(rng, topic)
     if roll < 0.55:
-        return chat(ask, joined(topic, first), rng.choice(["Tell me more.", "Can you tell me more?", "More, please.",
-                    "What else?", "And what else do you know?", f"Tell me more about {about}."]), " ".join(rest))
+        return chat(
+            ask,
+            joined(topic, first),
+            rng.choice(
+                [
+                    "Tell me more.",
+                    "Can you tell me more?",
+                    "More, please.",
+                    "What else?",
+                    "And what else do you know?",
+                    f"Tell me more about {about}.",
+                ]
+            ),
+            " ".join(rest),
+        )
     if roll < 0.75:
-        return chat(ask, joined(topic, facts), rng.choice(["Make it shorter, please.", "In one sentence, please.",
-                    "Can you say that in one sentence?", "Shorter, please."]), facts[0])
+        return chat(
+            ask,
+            joined(topic, facts),
+            rng.choice(
+                [
+                    "Make it shorter, please.",
+                    "In one sentence, please.",
+                    "Can you say that in one sentence?",
+                    "Shorter, please.",
+                ]
+            ),
+            facts[0],
+        )
     if roll < 0.9:
         other = rng.choice([t for t in EN if t[2] == topic[2] and t != topic])
-        return chat(ask, joined(topic, some_facts(rng, facts)), rng.choice([f"And what about {other[1]}?",
-                    f"And {other[1]}?", f"Now tell me about {other[1]}."]), joined(other, some_facts(rng, other[3])))
-    return chat(ask, joined(topic, first), rng.choice(["Thank you!", "Thanks, that helps.", "Interesting!"]),
-                rng.choice(["You're welcome! Do you want to know more?", "You're welcome!",
-                            "I'm glad you like it. Just ask if you want to know more."]))
+        return chat(
+            ask,
+            joined(topic, some_facts(rng, facts)),
+            rng.choice(
+                [
+                    f"And what about {other[1]}?",
+                    f"And {other[1]}?",
+                    f"Now tell me about {other[1]}.",
+                ]
+            ),
+            joined(other, some_facts(rng, other[3])),
+        )
+    return chat(
+        ask,
+        joined(topic, first),
+        rng.choice(["Thank you!", "Thanks, that helps.", "Interesting!"]),
+        rng.choice(
+            [
+                "You're welcome! Do you want to know more?",
+                "You're welcome!",
+                "I'm glad you like it. Just ask if you want to know more.",
+            ]
+        ),
+    )
 
 
 def is_it_en(rng):
     """Questions whose answer is the kind of thing, with a wrong guess now and then."""
-    names = {"animal": "an animal", "food": "a food or a drink", "country": "a place", "job": "a job",
-             "sport": "a sport or a game", "machine": "a machine or a thing that people built"}
+    names = {
+        "animal": "an animal",
+        "food": "a food or a drink",
+        "country": "a place",
+        "job": "a job",
+        "sport": "a sport or a game",
+        "machine": "a machine or a thing that people built",
+    }
     topic = rng.choice([t for t in EN if t[2] in names and t[1] != "the Olympic Games"])
     true = rng.random() < 0.5
     kind = names[topic[2]] if true else rng.choice([n for c, n in names.items() if c != topic[2]])
     yes = "Yes" if true else "No"
     subject = topic[0]
-    return chat(f"Is {subject} {kind}?", f"{yes}, {subject} is {'' if true else 'not '}{kind}. {topic[3][0]}")
+    return chat(
+        f"Is {subject} {kind}?",
+        f"{yes}, {subject} is {'' if true else 'not '}{kind}. {topic[3][0]}",
+    )
 
 
 def two_en(rng):
     """The difference between two things of one category."""
-    topic = rng.choice([t for t in EN if t[2] in ("animal", "food", "machine", "job", "season", "sport")])
+    topic = rng.choice(
+        [t for t in EN if t[2] in ("animal", "food", "machine", "job", "season", "sport")]
+    )
     other = rng.choice([t for t in EN if t[2] == topic[2] and t != topic])
-    form = rng.choice(["What is the difference between {a} and {b}?", "Compare {a} and {b}.",
-                       "How is {a} different from {b}?", "Compare {a} with {b}, please."])
+    form = rng.choice(
+        [
+            "What is the difference between {a} and {b}?",
+            "Compare {a} and {b}.",
+            "How is {a} different from {b}?",
+            "Compare {a} with {b}, please.",
+        ]
+    )
     ask = form.replace("{a}", topic[0]).replace("{b}", other[0])
     one, two = some_facts(rng, topic[3], 1, 3), some_facts(rng, other[3], 1, 3)
     return chat(ask, joined(topic, one) + rng.choice([" ", "\n"]) + joined(other, two))
@@ -114,18 +195,38 @@ def ask_zh(rng, name, category):
     if category == "人物":
         forms = [f"{name}是谁？", f"介绍一下{name}。", f"你知道{name}吗？"]
     else:
-        forms = [f"什么是{name}？", f"{name}是什么？", f"介绍一下{name}。", f"请解释一下{name}。",
-                 f"你知道{name}吗？", f"给我讲讲{name}。", f"说说{name}吧。", f"{name}是什么意思？",
-                 f"请用简单的话解释{name}。", f"我想了解{name}。", f"能告诉我什么是{name}吗？",
-                 f"关于{name}，你知道些什么？", f"简单介绍一下{name}。", f"请写一段关于{name}的话。"]
+        forms = [
+            f"什么是{name}？",
+            f"{name}是什么？",
+            f"介绍一下{name}。",
+            f"请解释一下{name}。",
+            f"你知道{name}吗？",
+            f"给我讲讲{name}。",
+            f"说说{name}吧。",
+            f"请用简单的话解释{name}。",
+            f"我想了解{name}。",
+            f"能告诉我什么是{name}吗？",
+            f"关于{name}，你知道些什么？",
+            f"简单介绍一下{name}。",
+            f"请写一段关于{name}的话。",
+        ]
         if category == "美食":
             forms += [f"{name}好吃吗？给我介绍一下。", f"{name}是什么样的？"]
         if name == "光合作用":
-            forms += ["光合作用是怎么进行的？", "请说明光合作用的过程。", "植物怎么进行光合作用？",
-                      "光合作用的基本过程是什么？", "光合作用有什么用？"] * 2
+            forms += [
+                "光合作用是怎么进行的？",
+                "请说明光合作用的过程。",
+                "植物怎么进行光合作用？",
+                "光合作用的基本过程是什么？",
+                "光合作用有什么用？",
+            ] * 2
         if name == "机器学习":
-            forms += ["机器学习是怎么回事？", "请用简单的话说说机器学习。", "机器学习有什么用？",
-                      "能解释一下机器学习吗？"] * 2
+            forms += [
+                "机器学习是怎么回事？",
+                "请用简单的话说说机器学习。",
+                "机器学习有什么用？",
+                "能解释一下机器学习吗？",
+            ] * 2
     lead = rng.choice([""] * 8 + ["你好，", "请问，", "我想问一下，"])
     return typed_zh(rng, lead + rng.choice(forms))
 
@@ -147,15 +248,27 @@ def more_zh(rng):
     other = rng.choice([t for t in ZH if t[0] != name and t[1] == category] or ZH)
     roll = rng.random()
     if roll < 0.45 and len(facts) > 2:
-        return chat(ask, "".join(facts[:2]), rng.choice(["还有呢？", "再多说一点。", "能说得详细一些吗？", "继续说吧。"]),
-                    "".join(facts[2:]))
+        return chat(
+            ask,
+            "".join(facts[:2]),
+            rng.choice(["还有呢？", "再多说一点。", "能说得详细一些吗？", "继续说吧。"]),
+            "".join(facts[2:]),
+        )
     if roll < 0.8:
-        return chat(ask, "".join(some_facts(rng, facts)), rng.choice([f"那{other[0]}呢？", f"再说说{other[0]}吧。"]),
-                    "".join(some_facts(rng, other[2])))
+        return chat(
+            ask,
+            "".join(some_facts(rng, facts)),
+            rng.choice([f"那{other[0]}呢？", f"再说说{other[0]}吧。"]),
+            "".join(some_facts(rng, other[2])),
+        )
     if roll < 0.9:
         return chat(ask, "".join(facts), rng.choice(["说短一点。", "用一句话说。"]), facts[0])
-    return chat(ask, "".join(facts[:3]), rng.choice(["谢谢你！", "明白了，谢谢。", "原来如此。"]),
-                rng.choice(["不客气！还想知道什么吗？", "不用谢！", "很高兴能帮到你。"]))
+    return chat(
+        ask,
+        "".join(facts[:3]),
+        rng.choice(["谢谢你！", "明白了，谢谢。", "原来如此。"]),
+        rng.choice(["不客气！还想知道什么吗？", "不用谢！", "很高兴能帮到你。"]),
+    )
 
 
 def plain_texts(rng):
