@@ -63,7 +63,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with pretrain/ and sft/")
     parser.add_argument("--output", required=True, type=Path, help="folder to write to")
-    parser.add_argument("--books-mb", type=float, default=60, help="at most this much of books")
+    parser.add_argument("--books-mb", type=float, default=30, help="at most this much of books")
     arguments = parser.parse_args()
     data = corpus.data_folder(arguments.data)
     arguments.output.mkdir(parents=True, exist_ok=True)
