@@ -45,7 +45,8 @@ Trainer::Trainer(Context& context, const ModelConfig& config, ModelWeights& comp
       optimizer_(weights_.masters(), options.optimizer) {}
 
 StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_batches) {
-  StepReport report{.step = num_steps_, .rate = RateAt(options_.schedule, num_steps_)};
+  StepReport report{.step = num_steps_,
+                    .rate = RateAt(options_.schedule, num_steps_) * rate_factor_};
   ++num_steps_;
   const auto count = static_cast<double>(micro_batches.size());
   double total_weight = 0;

@@ -55,6 +55,9 @@ class Trainer {
   // The mean of -log p(target) over all targets of `batch`; nothing is trained.
   BatchLoss Evaluate(Context& context, const TrainBatch& batch);
 
+  // Multiplies the schedule's rate in every later step. 1 at the start.
+  void SetRateFactor(double factor) { rate_factor_ = factor; }
+
   // After masters and moments were written (trainer/checkpoint.h): goes on as after `num_steps`, of
   // which `optimizer_steps` were not skipped.
   void Restore(Context& context, int64_t num_steps, int64_t optimizer_steps);
@@ -72,7 +75,8 @@ class Trainer {
   ModelGradient model_;
   GradientSum sum_;
   Optimizer optimizer_;
-  int64_t num_steps_ = 0;  // set by Step and Restore
+  int64_t num_steps_ = 0;     // set by Step and Restore
+  double rate_factor_ = 1.0;  // set by SetRateFactor
   std::vector<float> logprobs_;
 };
 

@@ -13,6 +13,8 @@
 #include "trainer/data/batch_source.h"
 #include "trainer/data/shard_builder.h"
 #include "trainer/initialise.h"
+#include "trainer/log/progress_line.h"
+#include "trainer/loss_guard.h"
 #include "trainer/trainer.h"
 
 namespace tandem {
@@ -45,20 +47,32 @@ struct TrainingRunOptions {
   uint64_t seed = 42;
   int64_t threads = 0;  // 0: one a processor
   int64_t log_every = 10;
-  int64_t save_every = 0;  // steps between checkpoints in `output`; 0: none
+  std::filesystem::path tensorboard;  // directory for event files; empty: none
+  double max_hours = 0.0;             // of this start; 0: as long as it takes
+  int64_t save_every = 0;  // steps between checkpoints in `output`; 0: only where it is stopped
   int64_t keep = 2;        // checkpoints
   bool resume = false;     // goes on from the newest checkpoint in `output`, where there is one
+  LossGuardOptions guard;
+};
+
+// Who a run talks to.
+struct RunConsole {
+  std::ostream& out;  // says how it goes
+  ProgressOptions::Form form = ProgressOptions::Form::kPlainLines;
+  std::function<int()> columns;                     // of the terminal; null: 80
+  std::function<std::optional<int>()> stop_signal;  // that was sent to stop it; null: nobody can
 };
 
 struct TrainingResult {
   int64_t num_steps = 0;
-  double last_loss = 0.0;               // the mean of the last log_every steps
   std::optional<double> held_out_loss;  // at the end
+  // Set where that ended it: then there is a checkpoint to go on from, and no model.
+  std::optional<int> stop_signal;
 };
 
-// Trains, says on `out` how it goes, logs each step to `output`/log.jsonl (trainer/log), and writes
-// the model. Throws ConfigError (also when `output` has checkpoints and `resume` is not set),
-// FormatError (also for bad data) or DeviceError.
-TrainingResult RunTraining(const TrainingRunOptions& options, std::ostream& out);
+// Trains, logs each step to `output`/log.jsonl (trainer/log), and writes the model, also when
+// max_hours ended it. Throws ConfigError (also when `output` has checkpoints and `resume` is not
+// set, and when the guard gives up), FormatError (also for bad data) or DeviceError.
+TrainingResult RunTraining(const TrainingRunOptions& options, const RunConsole& console);
 
 }  // namespace tandem

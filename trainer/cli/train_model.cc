@@ -1,11 +1,18 @@
 #include "trainer/cli/train_model.h"
 
+#include <unistd.h>
+
+#include <iostream>
 #include <ostream>
 
+#include "engine/base/terminal.h"
 #include "kernels/core/error.h"
+#include "trainer/stop_request.h"
 
 namespace tandem {
 namespace {
+
+constexpr int kExitOfSignal = 128;  // plus its number, as shells have it
 
 void AddModelSettings(Settings& settings, TrainingRunOptions& options) {
   settings.Add("model", &options.model,
@@ -97,14 +104,57 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
+}
+
+void AddRunSettings(Settings& settings, TrainingRunOptions& options) {
+  constexpr char kGroup[] = "run";
   settings.Add("save-every", &options.save_every,
-               {.help = "steps between checkpoints; 0: none", .min = 0, .group = "steps"});
+               {.help = "steps between checkpoints; 0: only where the run is stopped",
+                .min = 0,
+                .group = kGroup});
   settings.Add("keep", &options.keep,
-               {.help = "checkpoints, the newest", .min = 1, .max = 1000, .group = "steps"});
+               {.help = "checkpoints, the newest", .min = 1, .max = 1000, .group = kGroup});
   settings.Add("resume", &options.resume,
-               {.help = "go on from the newest checkpoint in --output", .group = "steps"});
+               {.help = "go on from the newest checkpoint in --output", .group = kGroup});
+  settings.Add("max-hours", &options.max_hours,
+               {.help = "then it saves and writes the model as it is; 0: no limit",
+                .min = 0.0,
+                .max = 1e5,
+                .group = kGroup});
   settings.Add("log-every", &options.log_every,
-               {.help = "steps", .min = 1, .max = 1 << 20, .group = "steps"});
+               {.help = "steps between lines of progress, where that is not a terminal",
+                .min = 1,
+                .max = 1 << 20,
+                .group = kGroup});
+  settings.Add("tensorboard", &options.tensorboard,
+               {.help = "where to write event files", .value_name = "DIR", .group = kGroup});
+}
+
+void AddGuardSettings(Settings& settings, LossGuardOptions& guard) {
+  constexpr char kGroup[] = "guards";
+  settings.Add("spike-z", &guard.spike_z,
+               {.help = "robust deviations above earlier losses that are a spike; 0: none is",
+                .min = 0.0,
+                .group = kGroup});
+  settings.Add("spike-patience", &guard.spike_patience,
+               {.help = "spikes in a row that roll the run back",
+                .min = 1,
+                .max = kLossWindow / 2,
+                .group = kGroup});
+  settings.Add(
+      "spike-rate-factor", &guard.rate_factor,
+      {.help = "on the learning rate at each rollback", .max = 1.0, .above = 0.0, .group = kGroup});
+  settings.Add("max-rollbacks", &guard.max_rollbacks,
+               {.help = "before the run gives up", .min = 0, .max = 1000, .group = kGroup});
+}
+
+// On a terminal the program's own output is a line that is rewritten.
+RunConsole MakeConsole(const CommandLine& line, const StopRequest& stop) {
+  RunConsole console{.out = line.out, .columns = {}, .stop_signal = [&] { return stop.signal(); }};
+  if (&line.out != &std::cout || !IsTerminal(STDOUT_FILENO)) return console;
+  console.form = ProgressOptions::Form::kRewritten;
+  console.columns = [] { return TerminalColumns(STDOUT_FILENO, 80); };
+  return console;
 }
 
 int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& options) {
@@ -113,8 +163,9 @@ int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& optio
     line.out << *text;
     return 0;
   }
-  RunTraining(options, line.out);
-  return 0;
+  const StopRequest stop;
+  const TrainingResult result = RunTraining(options, MakeConsole(line, stop));
+  return result.stop_signal ? kExitOfSignal + *result.stop_signal : 0;
 }
 
 }  // namespace
@@ -123,6 +174,8 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
   AddDataSettings(settings, options);
   AddModelSettings(settings, options);
   AddStepSettings(settings, options);
+  AddRunSettings(settings, options);
+  AddGuardSettings(settings, options.guard);
 }
 
 int Pretrain(const CommandLine& line) {
