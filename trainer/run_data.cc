@@ -65,6 +65,31 @@ std::unique_ptr<ShardBatchSource> RunData::Open(const std::vector<std::string>& 
                                       .seed = options_.seed});
 }
 
+std::vector<TokenId> RunData::PromptIds(const std::string& prompt) const {
+  switch (options_.samples.form) {
+    case TrainingSampleOptions::Prompt::kText: {
+      std::vector<TokenId> ids = tokenizer_->Encode(prompt, SpecialTokens::kAdd);
+      if (ids.empty() && tokenizer_->bos_id()) ids.push_back(*tokenizer_->bos_id());
+      if (!ids.empty()) return ids;
+      throw ConfigError(
+          "the tokenizer has no token that begins a text: give a --sample-prompt with some text");
+    }
+    case TrainingSampleOptions::Prompt::kQuestion: {
+      if (!renderer_) {
+        throw ConfigError("samples of a chat need a chat template: give --chat-template");
+      }
+      jinja::Dict message;
+      message.Set("role", jinja::Value::Of("user"));
+      message.Set("content", jinja::Value::Of(prompt));
+      const jinja::Rendering rendering = renderer_->chat_template().Render(
+          {.messages = jinja::Value::Of(std::vector{jinja::Value::Of(std::move(message))}),
+           .generation_prompt = GenerationPrompt::kAdd});
+      return tokenizer_->Encode(rendering.text, SpecialTokens::kNone);
+    }
+  }
+  return {};
+}
+
 void RunData::CopyTokenizerTo(const fs::path& directory) const {
   for (const char* name : kTokenizerFiles) {
     std::error_code error;

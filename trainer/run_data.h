@@ -26,6 +26,9 @@ class RunData {
   // The micro-batches of some files; says on `out` what is in them.
   std::unique_ptr<ShardBatchSource> Open(const std::vector<std::string>& files, std::ostream& out);
 
+  // What the model reads before it writes a sample. ConfigError where there is no way to write it.
+  std::vector<TokenId> PromptIds(const std::string& prompt) const;
+
   // The tokenizer and what a chat with the model needs.
   void CopyTokenizerTo(const std::filesystem::path& directory) const;
 

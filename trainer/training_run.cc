@@ -16,7 +16,9 @@
 #include "engine/weights/loader.h"
 #include "kernels/core/error.h"
 #include "trainer/data/prefetch.h"
+#include "trainer/held_out.h"
 #include "trainer/run_data.h"
+#include "trainer/text_sampler.h"
 #include "trainer/training_loop.h"
 
 namespace tandem {
@@ -54,18 +56,6 @@ void CheckSizes(const TrainingRunOptions& options, const ModelConfig& config,
   }
 }
 
-// The mean of -log p over all targets of an epoch.
-double Evaluate(Context& context, Trainer& trainer, BatchSource& source) {
-  source.Seek({});
-  double sum = 0, weight = 0;
-  for (int64_t left = source.NumMicroBatches(0); left > 0; --left) {
-    const BatchLoss loss = trainer.Evaluate(context, source.Next().batch);
-    sum += loss.sum;
-    weight += loss.weight;
-  }
-  return sum / weight;
-}
-
 class Run {
  public:
   Run(const TrainingRunOptions& options, const RunConsole& console)
@@ -81,10 +71,11 @@ class Run {
   TrainingResult Train() {
     fs::create_directories(options_.output);
     source_ = data_.Open(options_.data, console_.out);
-    if (!options_.held_out.empty()) held_out_ = data_.Open(options_.held_out, console_.out);
+    OpenHeldOut();
     num_steps_ = NumSteps(options_, *source_);
     inputs_ = DescribeInputs();
     MakeTrainer();
+    if (runner_) MakeSampler();
     Say("model",
         fmt::format("{} parameters in {}, {} steps of {} x {} tokens",
                     FormatCount(config_.num_parameters()), Name(options_.dtype), num_steps_,
@@ -99,7 +90,7 @@ class Run {
                        .inputs = inputs_,
                        .journal = journal,
                        .stop_signal = console_.stop_signal,
-                       .actions = {}},
+                       .actions = Actions(journal)},
                       LoopOptions(), state);
     const LoopEnd end = loop.Run();
     TrainingResult result{.num_steps = trainer_->num_steps()};
@@ -124,20 +115,69 @@ class Run {
                          {"guard.max_rollbacks", fmt::to_string(guard.max_rollbacks)}}};
   }
 
+  void OpenHeldOut() {
+    if (!options_.held_out.empty()) {
+      held_out_.emplace(data_.Open(options_.held_out, console_.out));
+    } else if (options_.eval_every > 0) {
+      throw ConfigError("--eval-every needs data to evaluate: give --held-out FILE");
+    }
+  }
+
   void MakeTrainer() {
     const bool is_new = options_.model.empty();
     compute_ = is_new ? AllocateWeights(config_, options_.dtype)
                       : LoadWeights(context_, ReadSafetensors(options_.model), config_,
                                     options_.dtype, options_.model.string());
+    if (options_.samples.every > 0) {
+      runner_ = MakeSamplingRunner(config_, std::move(compute_), options_.row_tokens,
+                                   static_cast<int>(options_.threads));
+    }
     TrainerOptions trainer_options = options_.trainer;
     trainer_options.max_tokens = options_.micro_batch_rows * options_.row_tokens;
     trainer_options.schedule.num_steps = num_steps_;
     trainer_options.schedule.warmup_steps =
         static_cast<int64_t>(std::round(options_.warmup_share * static_cast<double>(num_steps_)));
-    trainer_ = std::make_unique<Trainer>(context_, config_, compute_, trainer_options);
+    trainer_ = std::make_unique<Trainer>(context_, config_, Weights(), trainer_options);
     if (!is_new) return;
     InitialiseWeights(config_, options_.init, options_.seed, trainer_->weights().masters());
     trainer_->weights().Publish(context_);
+  }
+
+  ModelWeights& Weights() { return runner_ ? runner_->weights() : compute_; }
+
+  void MakeSampler() {
+    const TrainingSampleOptions& samples = options_.samples;
+    TextSamplerOptions sampler{.max_tokens = samples.max_tokens,
+                               .temperature = static_cast<float>(samples.temperature),
+                               .seed = options_.seed,
+                               .eos_ids = config_.eos_ids};
+    if (const auto eos = data_.tokenizer().eos_id()) sampler.eos_ids.push_back(*eos);
+    sampler_.emplace(*runner_, data_.tokenizer(), std::move(sampler));
+    for (const std::string& prompt : samples.prompts) prompts_.push_back(data_.PromptIds(prompt));
+  }
+
+  std::vector<PeriodicAction> Actions(RunJournal& journal) {
+    return {
+        {.every = options_.eval_every,
+         .perform = [&](int64_t step) { Evaluate(step, options_.eval_tokens, journal); }},
+        {.every = options_.samples.every, .perform = [&](int64_t step) { Sample(step, journal); }}};
+  }
+
+  double Evaluate(int64_t step, int64_t max_tokens, RunJournal& journal) {
+    const EvaluationValue loss{.name = "loss",
+                               .value = held_out_->Loss(context_, *trainer_, max_tokens)};
+    journal.Evaluation(step, {&loss, 1});
+    journal.Tell("held out", fmt::format("loss {:.4f} after step {}", loss.value, step + 1));
+    return loss.value;
+  }
+
+  void Sample(int64_t step, RunJournal& journal) {
+    for (size_t i = 0; i < prompts_.size(); ++i) {
+      const std::string text = sampler_->Continue(prompts_[i]);
+      const std::string& prompt = options_.samples.prompts[i];
+      journal.Event(step, "sample", fmt::format("{} -> {}", prompt, text));
+      journal.Tell("sample", fmt::format("{} -> {}", Quoted(prompt), Quoted(text)));
+    }
   }
 
   // Puts trainer and data where the newest checkpoint says, or leaves them at the start.
@@ -197,13 +237,10 @@ class Run {
   }
 
   void Finish(RunJournal& journal, TrainingResult& result) {
-    if (held_out_) {
-      result.held_out_loss = Evaluate(context_, *trainer_, *held_out_);
-      const EvaluationValue loss{.name = "loss", .value = *result.held_out_loss};
-      journal.Evaluation(std::max<int64_t>(result.num_steps - 1, 0), {&loss, 1});
-      Say("held out", fmt::format("loss {:.4f}", *result.held_out_loss));
-    }
-    ExportHuggingFace(context_, {.config = config_, .weights = compute_, .dtype = options_.dtype},
+    const int64_t step = std::max<int64_t>(result.num_steps - 1, 0);
+    if (held_out_) result.held_out_loss = Evaluate(step, 0, journal);
+    if (sampler_) Sample(step, journal);
+    ExportHuggingFace(context_, {.config = config_, .weights = Weights(), .dtype = options_.dtype},
                       options_.output);
     data_.CopyTokenizerTo(options_.output);
     Say("written", Printable(options_.output.string()));
@@ -221,11 +258,14 @@ class Run {
   Context context_;
   ModelConfig config_;
   RunData data_;
-  std::unique_ptr<ShardBatchSource> source_;    // until the loop gets it
-  std::unique_ptr<ShardBatchSource> held_out_;  // null: nothing is
+  std::unique_ptr<ShardBatchSource> source_;  // until the loop gets it
+  std::optional<HeldOut> held_out_;
   int64_t num_steps_ = 0;
   RunInputs inputs_;
-  ModelWeights compute_;
+  ModelWeights compute_;                 // while there is no runner that has them
+  std::unique_ptr<ModelRunner> runner_;  // for samples; null: there are none
+  std::optional<TextSampler> sampler_;
+  std::vector<std::vector<TokenId>> prompts_;  // of options_.samples
   std::unique_ptr<Trainer> trainer_;
 };
 

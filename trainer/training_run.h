@@ -19,6 +19,17 @@
 
 namespace tandem {
 
+// What the model writes while it learns.
+struct TrainingSampleOptions {
+  enum class Prompt : uint8_t { kText, kQuestion };  // a question goes through the chat template
+
+  int64_t every = 0;  // steps; 0: never
+  Prompt form = Prompt::kText;
+  std::vector<std::string> prompts;  // "": the start of a text
+  int64_t max_tokens = 64;           // of each sample
+  double temperature = 0.0;          // 0: the likeliest token, always
+};
+
 struct TrainingRunOptions {
   // What to start from: a model directory, or a config.json whose weights are drawn at random.
   std::filesystem::path model;
@@ -47,6 +58,9 @@ struct TrainingRunOptions {
   uint64_t seed = 42;
   int64_t threads = 0;  // 0: one a processor
   int64_t log_every = 10;
+  int64_t eval_every = 0;   // steps between evaluations of held_out; 0: at the end alone
+  int64_t eval_tokens = 0;  // of held_out, in each evaluation between steps; 0: all
+  TrainingSampleOptions samples;
   std::filesystem::path tensorboard;  // directory for event files; empty: none
   double max_hours = 0.0;             // of this start; 0: as long as it takes
   int64_t save_every = 0;  // steps between checkpoints in `output`; 0: only where it is stopped

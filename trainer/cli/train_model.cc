@@ -46,9 +46,8 @@ void AddDataSettings(Settings& settings, TrainingRunOptions& options) {
                           .value_name = "FILE",
                           .required = true,
                           .group = "data"});
-  settings.Add(
-      "held-out", &options.held_out,
-      {.help = "evaluated at the end, never trained on", .value_name = "FILE", .group = "data"});
+  settings.Add("held-out", &options.held_out,
+               {.help = "evaluated, never trained on", .value_name = "FILE", .group = "data"});
   settings.Add(
       "separator", &options.separator,
       {.help = "line between documents of plain text; without it a file is one", .group = "data"});
@@ -126,6 +125,22 @@ void AddRunSettings(Settings& settings, TrainingRunOptions& options) {
                 .min = 1,
                 .max = 1 << 20,
                 .group = kGroup});
+  settings.Add("eval-every", &options.eval_every,
+               {.help = "steps between evaluations of --held-out; 0: at the end alone",
+                .min = 0,
+                .group = kGroup});
+  settings.Add("eval-tokens", &options.eval_tokens,
+               {.help = "of --held-out, in each of these; 0: all", .min = 0, .group = kGroup});
+  settings.Add("sample-every", &options.samples.every,
+               {.help = "steps between samples of what the model writes; 0: none",
+                .min = 0,
+                .group = kGroup});
+  settings.Add("sample-prompt", &options.samples.prompts,
+               {.help = "that samples go on from; repeatable", .group = kGroup});
+  settings.Add("sample-tokens", &options.samples.max_tokens,
+               {.help = "at most, of a sample", .min = 1, .max = 1 << 20, .group = kGroup});
+  settings.Add("sample-temperature", &options.samples.temperature,
+               {.help = "0: always the likeliest token", .min = 0.0, .max = 2.0, .group = kGroup});
   settings.Add("tensorboard", &options.tensorboard,
                {.help = "where to write event files", .value_name = "DIR", .group = kGroup});
 }
@@ -180,6 +195,7 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
 
 int Pretrain(const CommandLine& line) {
   TrainingRunOptions options;
+  options.samples.prompts = {""};  // the start of a text
   Settings settings("tandem-train pretrain", "Trains a model to continue text.");
   return Train(line, settings, options);
 }
@@ -187,6 +203,8 @@ int Pretrain(const CommandLine& line) {
 int SupervisedFineTuning(const CommandLine& line) {
   TrainingRunOptions options;
   options.trainer.schedule.rate = 1e-4;
+  options.samples.form = TrainingSampleOptions::Prompt::kQuestion;
+  options.samples.prompts = {"Who are you?"};
   Settings settings("tandem-train sft", "Trains a model to answer, on conversations.");
   return Train(line, settings, options);
 }
