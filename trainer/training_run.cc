@@ -16,9 +16,9 @@
 #include "engine/weights/loader.h"
 #include "kernels/core/error.h"
 #include "trainer/data/prefetch.h"
-#include "trainer/held_out.h"
+#include "trainer/preflight.h"
 #include "trainer/run_data.h"
-#include "trainer/text_sampler.h"
+#include "trainer/run_watch.h"
 #include "trainer/training_loop.h"
 
 namespace tandem {
@@ -71,17 +71,28 @@ class Run {
   TrainingResult Train() {
     fs::create_directories(options_.output);
     source_ = data_.Open(options_.data, console_.out);
-    OpenHeldOut();
+    if (!options_.held_out.empty()) {
+      held_out_ = data_.Open(options_.held_out, console_.out);
+    } else if (options_.eval_every > 0) {
+      throw ConfigError("--eval-every needs data to evaluate: give --held-out FILE");
+    }
     num_steps_ = NumSteps(options_, *source_);
     inputs_ = DescribeInputs();
+    LookBeforeStart({.options = options_,
+                     .config = config_,
+                     .tokenizer = data_.tokenizer(),
+                     .source = *source_,
+                     .num_steps = num_steps_,
+                     .warmup_steps = WarmupSteps()},
+                    console_.out);
     MakeTrainer();
-    if (runner_) MakeSampler();
     Say("model",
         fmt::format("{} parameters in {}, {} steps of {} x {} tokens",
                     FormatCount(config_.num_parameters()), Name(options_.dtype), num_steps_,
                     options_.accumulate * options_.micro_batch_rows, options_.row_tokens));
     const LoopState state = Resume();
     RunJournal journal(JournalOptions(state), console_.out);
+    const std::unique_ptr<RunWatch> watch = MakeWatch(journal);
     TellStart(state, journal);
     PrefetchingSource batches(std::move(source_), kBatchesAhead);
     TrainingLoop loop({.context = context_,
@@ -90,7 +101,7 @@ class Run {
                        .inputs = inputs_,
                        .journal = journal,
                        .stop_signal = console_.stop_signal,
-                       .actions = Actions(journal)},
+                       .actions = watch->Actions()},
                       LoopOptions(), state);
     const LoopEnd end = loop.Run();
     TrainingResult result{.num_steps = trainer_->num_steps()};
@@ -98,7 +109,7 @@ class Run {
       result.stop_signal = console_.stop_signal();
       return result;
     }
-    Finish(journal, result);
+    Finish(*watch, result);
     return result;
   }
 
@@ -115,12 +126,17 @@ class Run {
                          {"guard.max_rollbacks", fmt::to_string(guard.max_rollbacks)}}};
   }
 
-  void OpenHeldOut() {
-    if (!options_.held_out.empty()) {
-      held_out_.emplace(data_.Open(options_.held_out, console_.out));
-    } else if (options_.eval_every > 0) {
-      throw ConfigError("--eval-every needs data to evaluate: give --held-out FILE");
-    }
+  int64_t WarmupSteps() const {
+    return static_cast<int64_t>(
+        std::round(options_.warmup_share * static_cast<double>(num_steps_)));
+  }
+
+  std::unique_ptr<RunWatch> MakeWatch(RunJournal& journal) {
+    auto watch = std::make_unique<RunWatch>(
+        RunWatchParts{.context = context_, .trainer = *trainer_, .journal = journal}, options_);
+    if (held_out_) watch->EvaluateOn(std::move(held_out_));
+    if (runner_) watch->SampleWith(*runner_, data_);
+    return watch;
   }
 
   void MakeTrainer() {
@@ -135,8 +151,7 @@ class Run {
     TrainerOptions trainer_options = options_.trainer;
     trainer_options.max_tokens = options_.micro_batch_rows * options_.row_tokens;
     trainer_options.schedule.num_steps = num_steps_;
-    trainer_options.schedule.warmup_steps =
-        static_cast<int64_t>(std::round(options_.warmup_share * static_cast<double>(num_steps_)));
+    trainer_options.schedule.warmup_steps = WarmupSteps();
     trainer_ = std::make_unique<Trainer>(context_, config_, Weights(), trainer_options);
     if (!is_new) return;
     InitialiseWeights(config_, options_.init, options_.seed, trainer_->weights().masters());
@@ -144,41 +159,6 @@ class Run {
   }
 
   ModelWeights& Weights() { return runner_ ? runner_->weights() : compute_; }
-
-  void MakeSampler() {
-    const TrainingSampleOptions& samples = options_.samples;
-    TextSamplerOptions sampler{.max_tokens = samples.max_tokens,
-                               .temperature = static_cast<float>(samples.temperature),
-                               .seed = options_.seed,
-                               .eos_ids = config_.eos_ids};
-    if (const auto eos = data_.tokenizer().eos_id()) sampler.eos_ids.push_back(*eos);
-    sampler_.emplace(*runner_, data_.tokenizer(), std::move(sampler));
-    for (const std::string& prompt : samples.prompts) prompts_.push_back(data_.PromptIds(prompt));
-  }
-
-  std::vector<PeriodicAction> Actions(RunJournal& journal) {
-    return {
-        {.every = options_.eval_every,
-         .perform = [&](int64_t step) { Evaluate(step, options_.eval_tokens, journal); }},
-        {.every = options_.samples.every, .perform = [&](int64_t step) { Sample(step, journal); }}};
-  }
-
-  double Evaluate(int64_t step, int64_t max_tokens, RunJournal& journal) {
-    const EvaluationValue loss{.name = "loss",
-                               .value = held_out_->Loss(context_, *trainer_, max_tokens)};
-    journal.Evaluation(step, {&loss, 1});
-    journal.Tell("held out", fmt::format("loss {:.4f} after step {}", loss.value, step + 1));
-    return loss.value;
-  }
-
-  void Sample(int64_t step, RunJournal& journal) {
-    for (size_t i = 0; i < prompts_.size(); ++i) {
-      const std::string text = sampler_->Continue(prompts_[i]);
-      const std::string& prompt = options_.samples.prompts[i];
-      journal.Event(step, "sample", fmt::format("{} -> {}", prompt, text));
-      journal.Tell("sample", fmt::format("{} -> {}", Quoted(prompt), Quoted(text)));
-    }
-  }
 
   // Puts trainer and data where the newest checkpoint says, or leaves them at the start.
   LoopState Resume() {
@@ -236,10 +216,8 @@ class Run {
     return loop;
   }
 
-  void Finish(RunJournal& journal, TrainingResult& result) {
-    const int64_t step = std::max<int64_t>(result.num_steps - 1, 0);
-    if (held_out_) result.held_out_loss = Evaluate(step, 0, journal);
-    if (sampler_) Sample(step, journal);
+  void Finish(RunWatch& watch, TrainingResult& result) {
+    result.held_out_loss = watch.LookAtTheEnd();
     ExportHuggingFace(context_, {.config = config_, .weights = Weights(), .dtype = options_.dtype},
                       options_.output);
     data_.CopyTokenizerTo(options_.output);
@@ -258,14 +236,12 @@ class Run {
   Context context_;
   ModelConfig config_;
   RunData data_;
-  std::unique_ptr<ShardBatchSource> source_;  // until the loop gets it
-  std::optional<HeldOut> held_out_;
+  std::unique_ptr<ShardBatchSource> source_;    // until the loop gets it
+  std::unique_ptr<ShardBatchSource> held_out_;  // until the watch gets it; null: nothing is
   int64_t num_steps_ = 0;
   RunInputs inputs_;
   ModelWeights compute_;                 // while there is no runner that has them
   std::unique_ptr<ModelRunner> runner_;  // for samples; null: there are none
-  std::optional<TextSampler> sampler_;
-  std::vector<std::vector<TokenId>> prompts_;  // of options_.samples
   std::unique_ptr<Trainer> trainer_;
 };
 

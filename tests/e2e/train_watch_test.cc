@@ -88,6 +88,16 @@ TEST_F(WatchedTraining, AsksAQuestionInAChat) {
   EXPECT_NE(text.find("sample            \"Who are you?\" -> \""), std::string::npos) << text;
 }
 
+TEST_F(WatchedTraining, IsToldBeforeItStartsWhatItNeedsAndWhatLooksWrong) {
+  const std::string text = Pretrain(
+      "output", {"--held-out", Path("texts.jsonl"), "--learning-rate", "0.02", "--max-steps", "2"});
+  for (const std::string part : {"memory            needs ", "largest --rows ",
+                                 "advice            --learning-rate 0.02 is high",
+                                 "texts.jsonl is trained on and held out"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << ": " << text;
+  }
+}
+
 TEST_F(WatchedTraining, NeedsSomethingToEvaluate) {
   Program program({kBin + "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",
                    Path("tokenizer"), "--model-config", Path("config.json"), "--output",
