@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/printable.h"
+#include "kernels/core/error.h"
 
 namespace tandem {
 namespace {
@@ -52,7 +53,14 @@ void TrainingLoop::Step() {
   }
   const StepReport report = parts_.trainer.Step(parts_.context, micro_batches_);
   parts_.journal.Step(report, std::chrono::duration<double>(Clock::now() - start));
+  if (report.skipped && options_.find_not_finite) FailWithNotFinite(report);
   Guard(report);
+}
+
+void TrainingLoop::FailWithNotFinite(const StepReport& report) {
+  const std::string where = parts_.trainer.FindNotFinite(parts_.context, micro_batches_);
+  parts_.journal.Event(report.step, "not_finite", where);
+  throw ConfigError(fmt::format("step {} is not finite (--find-nan): {}", report.step + 1, where));
 }
 
 void TrainingLoop::Guard(const StepReport& report) {

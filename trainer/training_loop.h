@@ -21,6 +21,7 @@ struct TrainingLoopOptions {
   int64_t save_every = 0;        // steps; 0: only where the run is stopped
   int64_t keep = 2;
   LossGuardOptions guard;
+  bool find_not_finite = false;  // a skipped step ends the run, with where it comes from
   // No step begins after this; none: as long as it takes.
   std::optional<std::chrono::steady_clock::time_point> deadline;
 };
@@ -48,12 +49,13 @@ class TrainingLoop {
   TrainingLoop(TrainingLoopParts parts, const TrainingLoopOptions& options, LoopState state);
 
   // All steps that are left, or fewer: then the run was saved, and says how it goes on.
-  // Throws ConfigError when the guard gives up.
+  // Throws ConfigError when the guard gives up, or something is not finite that is looked for.
   LoopEnd Run();
 
  private:
   std::optional<LoopEnd> FindReasonToStop() const;
   void Step();
+  [[noreturn]] void FailWithNotFinite(const StepReport& report);
   void Guard(const StepReport& report);
   void RollBack(const GuardVerdict& verdict);
   bool IsTimeToSave() const;

@@ -208,6 +208,7 @@ class Run {
                              .save_every = options_.save_every,
                              .keep = options_.keep,
                              .guard = options_.guard,
+                             .find_not_finite = options_.find_not_finite,
                              .deadline = std::nullopt};
     if (options_.max_hours > 0.0) {
       const std::chrono::duration<double, std::ratio<3600>> hours(options_.max_hours);

@@ -67,6 +67,7 @@ struct TrainingRunOptions {
   int64_t keep = 2;        // checkpoints
   bool resume = false;     // goes on from the newest checkpoint in `output`, where there is one
   LossGuardOptions guard;
+  bool find_not_finite = false;  // TrainingLoopOptions'
 };
 
 // Who a run talks to.

@@ -241,6 +241,19 @@ TEST_F(TrainingLoops, SaveWhereTheyAreStoppedAndSayHowToGoOn) {
   EXPECT_EQ(SavedSteps(), (std::set<int64_t>{4}));
 }
 
+TEST_F(TrainingLoops, EndWhereSomethingIsNotFiniteThatIsLookedFor) {
+  Plan plan = PlanOf(20);
+  plan.loop.find_not_finite = true;
+  plan.not_finite = {6};
+  Start start(plan);
+  const std::string problem = MessageOf<ConfigError>([&] { start.Run(); });
+  EXPECT_NE(
+      problem.find("step 7 is not finite (--find-nan): micro-batch 1 of the step: the data's"),
+      std::string::npos)
+      << problem;
+  EXPECT_EQ(ReadRunLog(plan.loop.output).num_skipped, 1);
+}
+
 TEST_F(TrainingLoops, ActEverySoManyStepsButTheLast) {
   Plan plan = PlanOf(12);
   std::vector<int64_t> steps;

@@ -145,7 +145,8 @@ void AddRunSettings(Settings& settings, TrainingRunOptions& options) {
                {.help = "where to write event files", .value_name = "DIR", .group = kGroup});
 }
 
-void AddGuardSettings(Settings& settings, LossGuardOptions& guard) {
+void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
+  LossGuardOptions& guard = options.guard;
   constexpr char kGroup[] = "guards";
   settings.Add("spike-z", &guard.spike_z,
                {.help = "robust deviations above earlier losses that are a spike; 0: none is",
@@ -159,6 +160,9 @@ void AddGuardSettings(Settings& settings, LossGuardOptions& guard) {
   settings.Add(
       "spike-rate-factor", &guard.rate_factor,
       {.help = "on the learning rate at each rollback", .max = 1.0, .above = 0.0, .group = kGroup});
+  settings.Add("find-nan", &options.find_not_finite,
+               {.help = "stop at a step that is not finite, and say where that comes from",
+                .group = kGroup});
   settings.Add("max-rollbacks", &guard.max_rollbacks,
                {.help = "before the run gives up", .min = 0, .max = 1000, .group = kGroup});
 }
@@ -190,7 +194,7 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
   AddModelSettings(settings, options);
   AddStepSettings(settings, options);
   AddRunSettings(settings, options);
-  AddGuardSettings(settings, options.guard);
+  AddGuardSettings(settings, options);
 }
 
 int Pretrain(const CommandLine& line) {
