@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <random>
 #include <string_view>
 
@@ -14,25 +16,37 @@
 namespace tandem {
 namespace {
 
+// A number from `least` to `most`; NaN is not.
 template <typename Number>
-Number ParseNumber(std::string_view text, const std::string& name, const std::string& where) {
+struct Range {
+  Number least;
+  Number most;
+};
+constexpr Range<int64_t> kCounts{.least = 0, .most = int64_t{1} << 53};
+constexpr Range<double> kFinite{.least = std::numeric_limits<double>::lowest(),
+                                .most = std::numeric_limits<double>::max()};
+constexpr Range<double> kFactors{.least = std::numeric_limits<double>::min(), .most = 1.0};
+
+template <typename Number>
+Number ParseNumber(std::string_view text, const Range<Number>& range, const std::string& what) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size()) return number;
-  throw FormatError(fmt::format("{}: carried.{} is {}, not a number", where, name, Quoted(text)));
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (is_number && number >= range.least && number <= range.most) return number;
+  throw FormatError(fmt::format("{} is {}, not a number from {} to {}", what, Quoted(text, 100),
+                                range.least, range.most));
 }
 
-std::vector<double> ParseLosses(std::string_view text, const std::string& name,
-                                const std::string& where) {
+std::vector<double> ParseLosses(std::string_view text, const std::string& what) {
   std::vector<double> losses;
   while (!text.empty()) {
     const size_t end = std::min(text.find(' '), text.size());
-    losses.push_back(ParseNumber<double>(text.substr(0, end), name, where));
+    losses.push_back(ParseNumber(text.substr(0, end), kFinite, what));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (std::ssize(losses) <= kLossWindow) return losses;
-  throw FormatError(fmt::format("{}: carried.{} has {} losses; the limit is {}", where, name,
-                                losses.size(), kLossWindow));
+  throw FormatError(
+      fmt::format("{} has {} losses; the limit is {}", what, losses.size(), kLossWindow));
 }
 
 bool IsRunId(std::string_view text) {
@@ -59,13 +73,14 @@ LoopState ParseLoopState(const std::map<std::string, std::string>& carried,
   LoopState state;
   LossGuardState& guard = state.guard;
   for (const auto& [name, text] : carried) {
-    const auto count = [&] { return ParseNumber<int64_t>(text, name, where); };
+    const std::string what = fmt::format("{}: carried.{}", where, Printable(name, 100));
+    const auto count = [&] { return ParseNumber(text, kCounts, what); };
     if (name == "run_id" && IsRunId(text)) {
       state.run_id = text;
     } else if (name == "of_a_stop" && (text == "yes" || text == "no")) {
       state.is_of_a_stop = text == "yes";
     } else if (name == "guard.losses") {
-      guard.monitor.window = ParseLosses(text, name, where);
+      guard.monitor.window = ParseLosses(text, what);
     } else if (name == "guard.losses_since_check") {
       guard.monitor.num_since_check = count();
     } else if (name == "guard.bad") {
@@ -75,10 +90,10 @@ LoopState ParseLoopState(const std::map<std::string, std::string>& carried,
     } else if (name == "guard.rollbacks") {
       guard.num_rollbacks = count();
     } else if (name == "guard.rate_factor") {
-      guard.rate_factor = ParseNumber<double>(text, name, where);
+      guard.rate_factor = ParseNumber(text, kFactors, what);
     } else {
-      throw FormatError(fmt::format("{}: carried.{} is {}, which this program does not know", where,
-                                    Printable(name, 100), Quoted(text, 100)));
+      throw FormatError(
+          fmt::format("{} is {}, which this program does not know", what, Quoted(text, 100)));
     }
   }
   return state;

@@ -98,6 +98,18 @@ TEST_F(WatchedTraining, IsToldBeforeItStartsWhatItNeedsAndWhatLooksWrong) {
   }
 }
 
+TEST_F(WatchedTraining, RewritesOneLineOnATerminal) {
+  if (!Program::CanHaveTerminal()) GTEST_SKIP() << "no terminal can be opened here";
+  Program program({kBin + "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",
+                   Path("tokenizer"), "--model-config", Path("config.json"), "--output",
+                   Path("output"), "--row-tokens", "128", "--epochs", "20", "--sample-every", "5"},
+                  Program::Streams::kTerminal);
+  EXPECT_EQ(program.Wait(), 0) << program.text();
+  EXPECT_NE(program.text().find("\rstep 1/20 ["), std::string::npos) << program.text();
+  EXPECT_NE(program.text().find("\r\x1b[Ksample   "), std::string::npos) << program.text();
+  EXPECT_NE(program.text().find("step 20/20"), std::string::npos) << program.text();
+}
+
 TEST_F(WatchedTraining, NeedsSomethingToEvaluate) {
   Program program({kBin + "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",
                    Path("tokenizer"), "--model-config", Path("config.json"), "--output",

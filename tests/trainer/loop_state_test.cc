@@ -45,6 +45,11 @@ TEST(LoopState, NamesWhatItDoesNotKnow) {
   EXPECT_NE(problem("run_id", "../up").find("run_id"), std::string::npos);
   EXPECT_NE(problem("of_a_stop", "maybe").find("of_a_stop"), std::string::npos);
   EXPECT_NE(problem("other", "1").find("does not know"), std::string::npos);
+  EXPECT_NE(problem("guard.bad", "-1").find("from 0 to"), std::string::npos);
+  for (const std::string factor : {"nan", "0", "-0.5", "2", "inf"}) {
+    EXPECT_NE(problem("guard.rate_factor", factor).find("to 1"), std::string::npos) << factor;
+  }
+  EXPECT_NE(problem("guard.losses", "1 inf 2").find("not a number"), std::string::npos);
   std::string many = "1";
   for (int64_t i = 0; i < kLossWindow; ++i) many += " 1";
   EXPECT_NE(problem("guard.losses", many).find("the limit is 100"), std::string::npos);

@@ -159,12 +159,12 @@ void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
                 .group = kGroup});
   settings.Add(
       "spike-rate-factor", &guard.rate_factor,
-      {.help = "on the learning rate at each rollback", .max = 1.0, .above = 0.0, .group = kGroup});
+      {.help = "on the learning rate at each rollback", .min = 0.01, .max = 1.0, .group = kGroup});
   settings.Add("find-nan", &options.find_not_finite,
                {.help = "stop at a step that is not finite, and say where that comes from",
                 .group = kGroup});
   settings.Add("max-rollbacks", &guard.max_rollbacks,
-               {.help = "before the run gives up", .min = 0, .max = 1000, .group = kGroup});
+               {.help = "before the run gives up", .min = 0, .max = 100, .group = kGroup});
 }
 
 // On a terminal the program's own output is a line that is rewritten.
