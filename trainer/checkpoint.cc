@@ -162,9 +162,10 @@ std::vector<std::string> FindMisfits(const TensorTable& tensors, Trainer& traine
 }  // namespace
 
 std::filesystem::path SaveCheckpoint(const std::filesystem::path& run, Trainer& trainer,
-                                     const RunInputs& inputs, DataPosition position) {
+                                     const RunInputs& inputs, const RunProgress& progress) {
   TrainingState state = DescribeRun(trainer, inputs);
-  state.position = position;
+  state.position = progress.position;
+  state.carried = progress.carried;
   const std::filesystem::path path = run / kFolder / NameOfStep(state.step);
   std::vector<NamedTensor> tensors;
   ForEachStateTensor(trainer, [&](const std::string& name, TensorView view) {
@@ -200,9 +201,11 @@ Checkpoint OpenCheckpoint(const std::filesystem::path& path) {
       .path = path, .state = std::move(state), .tensors = ReadSafetensorsFile(path / kTensorsFile)};
 }
 
-FoundCheckpoint FindNewestCheckpoint(const std::filesystem::path& run) {
+FoundCheckpoint FindNewestCheckpoint(const std::filesystem::path& run,
+                                     const CheckpointChoice& choice) {
   FoundCheckpoint found;
   for (const int64_t step : StepsNewestFirst(run)) {
+    if (step >= choice.before || step == choice.except) continue;
     const std::filesystem::path path = run / kFolder / NameOfStep(step);
     try {
       Checkpoint checkpoint = OpenCheckpoint(path);
@@ -245,6 +248,17 @@ void KeepCheckpoints(const std::filesystem::path& run, int64_t num_kept) {
   for (const int64_t step : StepsNewestFirst(run)) {
     if (step > found.newest->state.step || num_kept-- > 0) continue;
     RemoveDirectoryAtomically(run / kFolder / NameOfStep(step));
+  }
+}
+
+void RemoveCheckpoint(const std::filesystem::path& run, int64_t step) {
+  const std::filesystem::path path = run / kFolder / NameOfStep(step);
+  if (std::filesystem::exists(path)) RemoveDirectoryAtomically(path);
+}
+
+void RemoveCheckpointsAfter(const std::filesystem::path& run, int64_t step) {
+  for (const int64_t other : StepsNewestFirst(run)) {
+    if (other > step) RemoveCheckpoint(run, other);
   }
 }
 

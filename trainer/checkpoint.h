@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +33,12 @@ struct RunInputs {
   std::map<std::string, std::string> settings;
 };
 
+// Where a run is, beside its tensors.
+struct RunProgress {
+  DataPosition position;                       // where the data goes on (PositionedBatch::next)
+  std::map<std::string, std::string> carried;  // TrainingState::carried
+};
+
 // A whole and sound checkpoint. Its tensors are mapped as long as it lives.
 struct Checkpoint {
   std::filesystem::path path;
@@ -44,17 +51,23 @@ struct FoundCheckpoint {
   std::vector<std::string> passed_over;  // why, for each newer one that is broken
 };
 
-// Returns the checkpoint's directory. `position` is where the data goes on (PositionedBatch::next).
-// One of the same step is replaced. Throws DeviceError when the disk refuses; the others stay as
-// they are.
+// Returns the checkpoint's directory. One of the same step is replaced. Throws DeviceError when the
+// disk refuses; the others stay as they are.
 std::filesystem::path SaveCheckpoint(const std::filesystem::path& run, Trainer& trainer,
-                                     const RunInputs& inputs, DataPosition position);
+                                     const RunInputs& inputs, const RunProgress& progress);
 
 // Reads and verifies every byte. FormatError lists everything that is wrong.
 Checkpoint OpenCheckpoint(const std::filesystem::path& path);
 
+// Which checkpoints are looked at, by their steps.
+struct CheckpointChoice {
+  int64_t before = std::numeric_limits<int64_t>::max();
+  std::optional<int64_t> except;
+};
+
 // The newest that OpenCheckpoint accepts.
-FoundCheckpoint FindNewestCheckpoint(const std::filesystem::path& run);
+FoundCheckpoint FindNewestCheckpoint(const std::filesystem::path& run,
+                                     const CheckpointChoice& choice = {});
 
 // Puts `trainer`, which has the same options and model, where the checkpoint's was; the data has to
 // Seek checkpoint.state.position. Throws ConfigError naming everything in which the runs differ, or
@@ -66,5 +79,10 @@ void RestoreCheckpoint(Context& context, const Checkpoint& checkpoint, const Run
 // that is sound and those before it. Newer ones, which are broken, stay for a person to look at
 // until their step is saved again.
 void KeepCheckpoints(const std::filesystem::path& run, int64_t num_kept);
+
+// Of one step, where there is one.
+void RemoveCheckpoint(const std::filesystem::path& run, int64_t step);
+// All of later steps.
+void RemoveCheckpointsAfter(const std::filesystem::path& run, int64_t step);
 
 }  // namespace tandem

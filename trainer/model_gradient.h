@@ -43,6 +43,8 @@ class ModelGradient {
   BatchLoss Evaluate(Context& context, const TrainBatch& batch, std::vector<float>& logprobs);
 
   int64_t max_tokens() const { return max_tokens_; }
+  // With the activations of the last batch.
+  const Transformer& transformer() const { return transformer_; }
 
  private:
   void AllocateForMixtures();

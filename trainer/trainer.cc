@@ -1,7 +1,11 @@
 #include "trainer/trainer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+
+#include "trainer/find_not_finite.h"
 
 namespace tandem {
 namespace {
@@ -44,25 +48,37 @@ Trainer::Trainer(Context& context, const ModelConfig& config, ModelWeights& comp
       sum_(weights_.masters()),
       optimizer_(weights_.masters(), options.optimizer) {}
 
+Trainer::Totals Trainer::TotalsOf(std::span<const TrainBatch> micro_batches) {
+  Totals totals{.num_micro_batches = static_cast<double>(micro_batches.size())};
+  for (const TrainBatch& batch : micro_batches) totals.weight += WeightOf(batch);
+  return totals;
+}
+
+double Trainer::ShareOf(const TrainBatch& batch, const Totals& totals) const {
+  if (options_.loss_mean == LossMean::kTokens) return totals.weight;
+  // A micro-batch without targets has no mean; it adds nothing.
+  return std::max(WeightOf(batch), 1e-8) * totals.num_micro_batches;
+}
+
+// Into the next gradient of the sum.
+BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals) {
+  return model_.Run(context, batch,
+                    {.targets = static_cast<float>(1.0 / ShareOf(batch, totals)),
+                     .balance = static_cast<float>(1.0 / totals.num_micro_batches)},
+                    sum_.Next());
+}
+
 StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_batches) {
-  StepReport report{.step = num_steps_, .rate = RateAt(options_.schedule, num_steps_)};
+  StepReport report{.step = num_steps_,
+                    .rate = RateAt(options_.schedule, num_steps_) * rate_factor_};
   ++num_steps_;
-  const auto count = static_cast<double>(micro_batches.size());
-  double total_weight = 0;
-  for (const TrainBatch& batch : micro_batches) total_weight += WeightOf(batch);
-  CHECK(total_weight > 0, "a step without targets", report.step);
+  const Totals totals = TotalsOf(micro_batches);
+  CHECK(totals.weight > 0, "a step without targets", report.step);
   for (const TrainBatch& batch : micro_batches) {
-    const double own_weight = WeightOf(batch);
-    // A micro-batch without targets has no mean; it adds nothing.
-    const double share =
-        options_.loss_mean == LossMean::kTokens ? total_weight : std::max(own_weight, 1e-8) * count;
-    const BatchLoss loss = model_.Run(
-        context, batch,
-        {.targets = static_cast<float>(1.0 / share), .balance = static_cast<float>(1.0 / count)},
-        sum_.Next());
+    const BatchLoss loss = Differentiate(context, batch, totals);
     sum_.Add(context);
-    report.loss += loss.sum / share;
-    report.balance_loss += loss.balance / count;
+    report.loss += loss.sum / ShareOf(batch, totals);
+    report.balance_loss += loss.balance / totals.num_micro_batches;
     report.num_tokens += batch.num_tokens();
     report.num_targets += loss.num_targets;
   }
@@ -78,6 +94,26 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
   optimizer_.Step(context, weights_.masters(), gradients, report.gradient_norm, report.rate);
   weights_.Publish(context);
   return report;
+}
+
+std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch> micro_batches) {
+  if (const auto found = FindInWeights(config_, weights_.masters(), weights_.compute().dtype)) {
+    return *found;
+  }
+  const auto place = [](size_t i) { return fmt::format("micro-batch {} of the step: ", i + 1); };
+  for (size_t i = 0; i < micro_batches.size(); ++i) {  // these are in the scale of all losses
+    if (const auto found = FindInTargets(micro_batches[i])) return place(i) + *found;
+  }
+  const Totals totals = TotalsOf(micro_batches);
+  for (size_t i = 0; i < micro_batches.size(); ++i) {
+    const TrainBatch& batch = micro_batches[i];
+    const std::string where = place(i);
+    const BatchLoss loss = Differentiate(context, batch, totals);
+    if (const auto found = FindInForward(config_, model_.transformer())) return where + *found;
+    if (!std::isfinite(loss.sum)) return where + "the loss, and nothing before the output head";
+    if (const auto found = FindInBackward(config_, sum_.Next())) return where + *found;
+  }
+  return "each micro-batch alone is finite; only their sum or its norm is not";
 }
 
 void Trainer::Restore(Context& context, int64_t num_steps, int64_t optimizer_steps) {

@@ -55,6 +55,13 @@ class Trainer {
   // The mean of -log p(target) over all targets of `batch`; nothing is trained.
   BatchLoss Evaluate(Context& context, const TrainBatch& batch);
 
+  // Where the first value that is not finite comes from, after a step on these micro-batches that
+  // was skipped: does it once more, pass by pass.
+  std::string FindNotFinite(Context& context, std::span<const TrainBatch> micro_batches);
+
+  // Multiplies the schedule's rate in every later step. 1 at the start.
+  void SetRateFactor(double factor) { rate_factor_ = factor; }
+
   // After masters and moments were written (trainer/checkpoint.h): goes on as after `num_steps`, of
   // which `optimizer_steps` were not skipped.
   void Restore(Context& context, int64_t num_steps, int64_t optimizer_steps);
@@ -66,13 +73,24 @@ class Trainer {
   int64_t num_steps() const { return num_steps_; }
 
  private:
+  // What a step is divided by.
+  struct Totals {
+    double weight = 0.0;  // of all targets
+    double num_micro_batches = 0.0;
+  };
+  static Totals TotalsOf(std::span<const TrainBatch> micro_batches);
+  // What the losses of a micro-batch are divided by.
+  double ShareOf(const TrainBatch& batch, const Totals& totals) const;
+  BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals);
+
   const ModelConfig& config_;
   TrainerOptions options_;
   TrainingWeights weights_;
   ModelGradient model_;
   GradientSum sum_;
   Optimizer optimizer_;
-  int64_t num_steps_ = 0;  // set by Step and Restore
+  int64_t num_steps_ = 0;     // set by Step and Restore
+  double rate_factor_ = 1.0;  // set by SetRateFactor
   std::vector<float> logprobs_;
 };
 

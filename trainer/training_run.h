@@ -13,9 +13,22 @@
 #include "trainer/data/batch_source.h"
 #include "trainer/data/shard_builder.h"
 #include "trainer/initialise.h"
+#include "trainer/log/progress_line.h"
+#include "trainer/loss_guard.h"
 #include "trainer/trainer.h"
 
 namespace tandem {
+
+// What the model writes while it learns.
+struct TrainingSampleOptions {
+  enum class Prompt : uint8_t { kText, kQuestion };  // a question goes through the chat template
+
+  int64_t every = 0;  // steps; 0: never
+  Prompt form = Prompt::kText;
+  std::vector<std::string> prompts;  // "": the start of a text
+  int64_t max_tokens = 64;           // of each sample
+  double temperature = 0.0;          // 0: the likeliest token, always
+};
 
 struct TrainingRunOptions {
   // What to start from: a model directory, or a config.json whose weights are drawn at random.
@@ -45,20 +58,36 @@ struct TrainingRunOptions {
   uint64_t seed = 42;
   int64_t threads = 0;  // 0: one a processor
   int64_t log_every = 10;
-  int64_t save_every = 0;  // steps between checkpoints in `output`; 0: none
+  int64_t eval_every = 0;   // steps between evaluations of held_out; 0: at the end alone
+  int64_t eval_tokens = 0;  // of held_out, in each evaluation between steps; 0: all
+  TrainingSampleOptions samples;
+  std::filesystem::path tensorboard;  // directory for event files; empty: none
+  double max_hours = 0.0;             // of this start; 0: as long as it takes
+  int64_t save_every = 0;  // steps between checkpoints in `output`; 0: only where it is stopped
   int64_t keep = 2;        // checkpoints
   bool resume = false;     // goes on from the newest checkpoint in `output`, where there is one
+  LossGuardOptions guard;
+  bool find_not_finite = false;  // TrainingLoopOptions'
+};
+
+// Who a run talks to.
+struct RunConsole {
+  std::ostream& out;  // says how it goes
+  ProgressOptions::Form form = ProgressOptions::Form::kPlainLines;
+  std::function<int()> columns;                     // of the terminal; null: 80
+  std::function<std::optional<int>()> stop_signal;  // that was sent to stop it; null: nobody can
 };
 
 struct TrainingResult {
   int64_t num_steps = 0;
-  double last_loss = 0.0;               // the mean of the last log_every steps
   std::optional<double> held_out_loss;  // at the end
+  // Set where that ended it: then there is a checkpoint to go on from, and no model.
+  std::optional<int> stop_signal;
 };
 
-// Trains, says on `out` how it goes, logs each step to `output`/log.jsonl (trainer/log), and writes
-// the model. Throws ConfigError (also when `output` has checkpoints and `resume` is not set),
-// FormatError (also for bad data) or DeviceError.
-TrainingResult RunTraining(const TrainingRunOptions& options, std::ostream& out);
+// Trains, logs each step to `output`/log.jsonl (trainer/log), and writes the model, also when
+// max_hours ended it. Throws ConfigError (also when `output` has checkpoints and `resume` is not
+// set, and when the guard gives up), FormatError (also for bad data) or DeviceError.
+TrainingResult RunTraining(const TrainingRunOptions& options, const RunConsole& console);
 
 }  // namespace tandem

@@ -39,18 +39,21 @@ bool IsShowable(const std::string& name, std::string_view field, JsonFields& fie
   return false;
 }
 
+// The strings of the object `field`; none where it is missing.
+std::map<std::string, std::string> ReadTexts(JsonFields& fields, const std::string& field) {
+  std::map<std::string, std::string> texts;
+  std::optional<JsonFields> object = fields.Object(field);
+  if (!object) return texts;
+  for (const auto& [name, value] : fields.Find(field)->items()) {
+    if (!IsShowable(name, field, fields)) continue;
+    texts[name] = object->RequiredString(name);
+  }
+  return texts;
+}
+
 std::map<std::string, std::string> ReadSettings(JsonFields& fields) {
-  std::map<std::string, std::string> settings;
-  std::optional<JsonFields> object = fields.Object("settings");
-  if (!object) {
-    if (!fields.Has("settings")) fields.AddProblem("settings", "is missing");
-    return settings;
-  }
-  for (const auto& [name, value] : fields.Find("settings")->items()) {
-    if (!IsShowable(name, "settings", fields)) continue;
-    settings[name] = object->RequiredString(name);
-  }
-  return settings;
+  if (!fields.Has("settings")) fields.AddProblem("settings", "is missing");
+  return ReadTexts(fields, "settings");
 }
 
 std::map<std::string, FileSeal> ReadFiles(JsonFields& fields) {
@@ -148,6 +151,7 @@ std::string FormatTrainingState(const TrainingState& state) {
   json["micro_batch"] = state.position.micro_batch;
   json["settings"] = OrderedJson::object();
   for (const auto& [name, text] : state.settings) json["settings"][name] = text;
+  for (const auto& [name, text] : state.carried) json["carried"][name] = text;
   json["model"] = OrderedJson::parse(state.model_config);
   json["files"] = OrderedJson::object();
   for (const auto& [name, file] : state.files) {
@@ -172,6 +176,7 @@ TrainingState ParseTrainingState(std::string_view text, const std::string& where
       .position = {.epoch = fields.RequiredInt("epoch", kCounts),
                    .micro_batch = fields.RequiredInt("micro_batch", kCounts)},
       .settings = ReadSettings(fields),
+      .carried = ReadTexts(fields, "carried"),
       .model_config = ReadModelConfigText(fields),
       .files = ReadFiles(fields),
   };

@@ -29,8 +29,11 @@ struct TrainingState {
   DataPosition position;        // where the data goes on
   // Everything else that decides the bits of the run, as exact text: "schedule.rate" is "0.0005".
   std::map<std::string, std::string> settings;  // UTF-8
-  std::string model_config;                     // for ParseModelConfig; its keys are sorted
-  std::map<std::string, FileSeal> files;        // by plain name
+  // What the training loop carries from step to step (trainer/loop_state.h), the same way. Not
+  // compared between runs, and not in the file while there is none.
+  std::map<std::string, std::string> carried;
+  std::string model_config;               // for ParseModelConfig; its keys are sorted
+  std::map<std::string, FileSeal> files;  // by plain name
   bool operator==(const TrainingState&) const = default;
 };
 
@@ -46,8 +49,8 @@ std::map<std::string, std::string> SettingsOf(const TrainerOptions& options);
 std::string SortedModelConfig(const ModelConfig& config, DType weights);
 
 // "schedule.rate is 0.001 here and was 0.0005" for each setting and each field of the model in
-// which a run `now` differs from the one that was saved. Steps, position and files are not
-// compared.
+// which a run `now` differs from the one that was saved. Steps, position, what is carried and files
+// are not compared.
 std::vector<std::string> FindDifferences(const TrainingState& saved, const TrainingState& now);
 
 }  // namespace tandem

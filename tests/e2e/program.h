@@ -86,8 +86,11 @@ class Program {
       ::usleep(10'000);
     }
     pid_ = -1;
+    end_signal_ = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
+  // The signal that ended it, as Wait found; 0: none did.
+  int end_signal() const { return end_signal_; }
 
  private:
   void StartOnPipe(char* const* arguments) {
@@ -116,6 +119,7 @@ class Program {
   pid_t pid_ = -1;
   int output_ = -1;
   std::string text_;
+  int end_signal_ = 0;  // set by Wait
 };
 
 }  // namespace tandem

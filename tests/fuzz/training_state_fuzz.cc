@@ -8,6 +8,7 @@
 
 #include "tests/fuzz/fuzz_target.h"
 #include "trainer/data/hash64.h"
+#include "trainer/loop_state.h"
 
 namespace tandem {
 namespace {
@@ -31,6 +32,9 @@ void CheckState(const TrainingState& state) {
   const ModelConfig config = ParseModelConfig(state.model_config, "accepted");
   CHECK(config.num_layers > 0);
   CHECK(FindDifferences(state, state).empty());
+  // Last, as it may refuse what the state itself takes as it comes.
+  const auto carried = FormatLoopState(ParseLoopState(state.carried, "accepted"));
+  CHECK(FormatLoopState(ParseLoopState(carried, "written")) == carried);
 }
 
 }  // namespace

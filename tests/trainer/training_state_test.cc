@@ -16,6 +16,7 @@ TrainingState SomeState() {
                       .settings = SettingsOf(TrainerOptions{}),
                       .model_config = SortedModelConfig(Stories260KConfig(), DType::kBf16)};
   state.settings["objective"] = "next \"token\"\n";
+  state.carried["run_id"] = "17-c0ffee";
   state.files["tensors.safetensors"] = {.size_bytes = 3'000'000'000'000, .xxh64 = 0xfedc};
   return state;
 }

@@ -1,11 +1,18 @@
 #include "trainer/cli/train_model.h"
 
+#include <unistd.h>
+
+#include <iostream>
 #include <ostream>
 
+#include "engine/base/terminal.h"
 #include "kernels/core/error.h"
+#include "trainer/stop_request.h"
 
 namespace tandem {
 namespace {
+
+constexpr int kExitOfSignal = 128;  // plus its number, as shells have it
 
 void AddModelSettings(Settings& settings, TrainingRunOptions& options) {
   settings.Add("model", &options.model,
@@ -39,9 +46,8 @@ void AddDataSettings(Settings& settings, TrainingRunOptions& options) {
                           .value_name = "FILE",
                           .required = true,
                           .group = "data"});
-  settings.Add(
-      "held-out", &options.held_out,
-      {.help = "evaluated at the end, never trained on", .value_name = "FILE", .group = "data"});
+  settings.Add("held-out", &options.held_out,
+               {.help = "evaluated, never trained on", .value_name = "FILE", .group = "data"});
   settings.Add(
       "separator", &options.separator,
       {.help = "line between documents of plain text; without it a file is one", .group = "data"});
@@ -97,14 +103,77 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
+}
+
+void AddRunSettings(Settings& settings, TrainingRunOptions& options) {
+  constexpr char kGroup[] = "run";
   settings.Add("save-every", &options.save_every,
-               {.help = "steps between checkpoints; 0: none", .min = 0, .group = "steps"});
+               {.help = "steps between checkpoints; 0: only where the run is stopped",
+                .min = 0,
+                .group = kGroup});
   settings.Add("keep", &options.keep,
-               {.help = "checkpoints, the newest", .min = 1, .max = 1000, .group = "steps"});
+               {.help = "checkpoints, the newest", .min = 1, .max = 1000, .group = kGroup});
   settings.Add("resume", &options.resume,
-               {.help = "go on from the newest checkpoint in --output", .group = "steps"});
+               {.help = "go on from the newest checkpoint in --output", .group = kGroup});
+  settings.Add("max-hours", &options.max_hours,
+               {.help = "then it saves and writes the model as it is; 0: no limit",
+                .min = 0.0,
+                .max = 1e5,
+                .group = kGroup});
   settings.Add("log-every", &options.log_every,
-               {.help = "steps", .min = 1, .max = 1 << 20, .group = "steps"});
+               {.help = "steps between lines of progress, where that is not a terminal",
+                .min = 1,
+                .max = 1 << 20,
+                .group = kGroup});
+  settings.Add("eval-every", &options.eval_every,
+               {.help = "steps between evaluations of --held-out; 0: at the end alone",
+                .min = 0,
+                .group = kGroup});
+  settings.Add("eval-tokens", &options.eval_tokens,
+               {.help = "of --held-out, in each of these; 0: all", .min = 0, .group = kGroup});
+  settings.Add("sample-every", &options.samples.every,
+               {.help = "steps between samples of what the model writes; 0: none",
+                .min = 0,
+                .group = kGroup});
+  settings.Add("sample-prompt", &options.samples.prompts,
+               {.help = "that samples go on from; repeatable", .group = kGroup});
+  settings.Add("sample-tokens", &options.samples.max_tokens,
+               {.help = "at most, of a sample", .min = 1, .max = 1 << 20, .group = kGroup});
+  settings.Add("sample-temperature", &options.samples.temperature,
+               {.help = "0: always the likeliest token", .min = 0.0, .max = 2.0, .group = kGroup});
+  settings.Add("tensorboard", &options.tensorboard,
+               {.help = "where to write event files", .value_name = "DIR", .group = kGroup});
+}
+
+void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
+  LossGuardOptions& guard = options.guard;
+  constexpr char kGroup[] = "guards";
+  settings.Add("spike-z", &guard.spike_z,
+               {.help = "robust deviations above earlier losses that are a spike; 0: none is",
+                .min = 0.0,
+                .group = kGroup});
+  settings.Add("spike-patience", &guard.spike_patience,
+               {.help = "spikes in a row that roll the run back",
+                .min = 1,
+                .max = kLossWindow / 2,
+                .group = kGroup});
+  settings.Add(
+      "spike-rate-factor", &guard.rate_factor,
+      {.help = "on the learning rate at each rollback", .min = 0.01, .max = 1.0, .group = kGroup});
+  settings.Add("find-nan", &options.find_not_finite,
+               {.help = "stop at a step that is not finite, and say where that comes from",
+                .group = kGroup});
+  settings.Add("max-rollbacks", &guard.max_rollbacks,
+               {.help = "before the run gives up", .min = 0, .max = 100, .group = kGroup});
+}
+
+// On a terminal the program's own output is a line that is rewritten.
+RunConsole MakeConsole(const CommandLine& line, const StopRequest& stop) {
+  RunConsole console{.out = line.out, .columns = {}, .stop_signal = [&] { return stop.signal(); }};
+  if (&line.out != &std::cout || !IsTerminal(STDOUT_FILENO)) return console;
+  console.form = ProgressOptions::Form::kRewritten;
+  console.columns = [] { return TerminalColumns(STDOUT_FILENO, 80); };
+  return console;
 }
 
 int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& options) {
@@ -113,8 +182,9 @@ int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& optio
     line.out << *text;
     return 0;
   }
-  RunTraining(options, line.out);
-  return 0;
+  const StopRequest stop;
+  const TrainingResult result = RunTraining(options, MakeConsole(line, stop));
+  return result.stop_signal ? kExitOfSignal + *result.stop_signal : 0;
 }
 
 }  // namespace
@@ -123,10 +193,13 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
   AddDataSettings(settings, options);
   AddModelSettings(settings, options);
   AddStepSettings(settings, options);
+  AddRunSettings(settings, options);
+  AddGuardSettings(settings, options);
 }
 
 int Pretrain(const CommandLine& line) {
   TrainingRunOptions options;
+  options.samples.prompts = {""};  // the start of a text
   Settings settings("tandem-train pretrain", "Trains a model to continue text.");
   return Train(line, settings, options);
 }
@@ -134,6 +207,8 @@ int Pretrain(const CommandLine& line) {
 int SupervisedFineTuning(const CommandLine& line) {
   TrainingRunOptions options;
   options.trainer.schedule.rate = 1e-4;
+  options.samples.form = TrainingSampleOptions::Prompt::kQuestion;
+  options.samples.prompts = {"Who are you?"};
   Settings settings("tandem-train sft", "Trains a model to answer, on conversations.");
   return Train(line, settings, options);
 }
