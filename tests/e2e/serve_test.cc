@@ -9,6 +9,7 @@
 #include "tests/api/support/raw_client.h"
 #include "tests/api/support/tls_client.h"
 #include "tests/e2e/program.h"
+#include "tests/e2e/served_program.h"
 #include "tests/support/temporary_directory.h"
 
 namespace tandem {
@@ -26,26 +27,11 @@ class ServeProgram : public ::testing::Test {
     if (!std::filesystem::exists(kModel)) GTEST_SKIP() << kModel << " is not there";
   }
 
-  // The port of the ready line, 0 when it did not come.
-  static uint16_t PortOf(Program& program, const std::string& scheme = "http") {
-    if (!program.WaitForOutput("ready on " + scheme + "://127.0.0.1:")) return 0;
-    program.WaitForOutput("\n");
-    const size_t colon = program.text().find("127.0.0.1:") + 10;
-    return static_cast<uint16_t>(std::stoi(program.text().substr(colon)));
-  }
   static std::vector<std::string> ServeCommand(const std::vector<std::string>& more = {}) {
     std::vector<std::string> command = {kTandem,  "serve", "--model",           kModel,
                                         "--port", "0",     "--kv-cache-memory", "16MiB"};
     command.insert(command.end(), more.begin(), more.end());
     return command;
-  }
-  static RawResponse Complete(uint16_t port, const json& body,
-                              const std::string& path = "/v1/completions") {
-    RawClient client(port);
-    const std::string text = body.dump();
-    client.Send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-                std::to_string(text.size()) + "\r\n\r\n" + text);
-    return client.ReadResponse();
   }
 };
 
