@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
+#include <iterator>
 #include <ostream>
 
 #include "engine/model_runner.h"
@@ -12,18 +11,6 @@
 
 namespace tandem {
 namespace {
-
-std::vector<std::string> SharedFiles(const TrainingRunOptions& options) {
-  std::vector<std::string> shared;
-  for (const std::string& file : options.held_out) {
-    const auto is_same = [&](const std::string& other) {
-      std::error_code error;
-      return std::filesystem::equivalent(file, other, error);
-    };
-    if (std::ranges::any_of(options.data, is_same)) shared.push_back(file);
-  }
-  return shared;
-}
 
 RunFacts FactsOf(const PreflightInputs& inputs) {
   const TrainingRunOptions& options = inputs.options;
@@ -40,7 +27,8 @@ RunFacts FactsOf(const PreflightInputs& inputs) {
           .epochs = static_cast<double>(inputs.num_steps * options.accumulate) / micro_batches,
           .epoch_tokens =
               static_cast<int64_t>(micro_batches * micro_batch_tokens * inputs.source.FillOf(0)),
-          .shared_files = SharedFiles(options)};
+          .num_held_out = std::ssize(inputs.held_out),
+          .num_shared = std::ssize(FindShared(inputs.documents, inputs.held_out))};
 }
 
 }  // namespace

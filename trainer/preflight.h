@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <vector>
 
 #include "engine/config/model_config.h"
 #include "engine/text/tokenizer.h"
+#include "trainer/data/data_report.h"
 #include "trainer/training_run.h"
 
 namespace tandem {
@@ -15,6 +17,8 @@ struct PreflightInputs {
   const ModelConfig& config;
   const Tokenizer& tokenizer;
   ShardBatchSource& source;
+  const std::vector<DocumentKey>& documents;  // of the source
+  const std::vector<DocumentKey>& held_out;
   int64_t num_steps = 0;
   int64_t warmup_steps = 0;
 };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/base/printable.h"
 #include "engine/base/quantity.h"
 
 namespace tandem {
@@ -53,9 +52,11 @@ std::vector<std::string> FindAdvice(const RunFacts& facts) {
         FormatCount(facts.tokenizer_vocabulary), FormatCount(facts.model_vocabulary),
         FormatCount(unused)));
   }
-  for (const std::string& file : facts.shared_files) {
+  if (facts.num_shared > 0) {
     advice.push_back(fmt::format(
-        "{} is trained on and held out: its loss says nothing about new texts", Printable(file)));
+        "{} of {} held-out documents are trained on too: the held-out loss will look better than "
+        "new texts would",
+        FormatCount(facts.num_shared), FormatCount(facts.num_held_out)));
   }
   return advice;
 }

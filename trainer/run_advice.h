@@ -16,9 +16,10 @@ struct RunFacts {
   double rate = 0.0;
   int64_t num_steps = 0;
   int64_t warmup_steps = 0;
-  double epochs = 0.0;                    // that the steps are
-  int64_t epoch_tokens = 0;               // in one of them
-  std::vector<std::string> shared_files;  // trained on and held out
+  double epochs = 0.0;       // that the steps are
+  int64_t epoch_tokens = 0;  // in one of them
+  int64_t num_held_out = 0;  // documents
+  int64_t num_shared = 0;    // of them, those that are trained on too
 };
 
 // A usual peak rate of AdamW for a new model of that size: Kaplan et al., 2020, appendix D.

@@ -40,8 +40,8 @@ RunData::RunData(const TrainingRunOptions& options, ThreadPool& pool)
   if (chat) renderer_.emplace(std::move(*chat));
 }
 
-std::unique_ptr<ShardBatchSource> RunData::Open(const std::vector<std::string>& files,
-                                                std::ostream& out) {
+OpenedData RunData::Open(const std::vector<std::string>& files, std::ostream& out) {
+  OpenedData opened;
   const DataInputs inputs{.tokenizer = *tokenizer_,
                           .tokenizer_fingerprint = FingerprintTokenizer(folder_),
                           .renderer = renderer_ ? &*renderer_ : nullptr};
@@ -56,13 +56,16 @@ std::unique_ptr<ShardBatchSource> RunData::Open(const std::vector<std::string>& 
     out << fmt::format("data              {}: {} samples{}\n", Printable(file),
                        FormatCount(prepared.shard.num_samples()),
                        prepared.was_there ? ", tokenised before" : "");
+    const std::vector<DocumentKey> documents = prepared.shard.Documents();
+    opened.documents.insert(opened.documents.end(), documents.begin(), documents.end());
     shards.push_back({.shard = std::move(prepared.shard)});
   }
-  return std::make_unique<ShardBatchSource>(
+  opened.source = std::make_unique<ShardBatchSource>(
       std::move(shards), BatchOptions{.row_tokens = options_.row_tokens,
                                       .micro_batch_rows = options_.micro_batch_rows,
                                       .packing = options_.packing,
                                       .seed = options_.seed});
+  return opened;
 }
 
 std::vector<TokenId> RunData::PromptIds(const std::string& prompt) const {

@@ -12,9 +12,15 @@
 #include "engine/text/tokenizer.h"
 #include "trainer/data/batch_source.h"
 #include "trainer/data/conversation_renderer.h"
+#include "trainer/data/data_report.h"
 #include "trainer/training_run.h"
 
 namespace tandem {
+
+struct OpenedData {
+  std::unique_ptr<ShardBatchSource> source;
+  std::vector<DocumentKey> documents;  // of all files
+};
 
 class RunData {
  public:
@@ -24,7 +30,7 @@ class RunData {
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
   // The micro-batches of some files; says on `out` what is in them.
-  std::unique_ptr<ShardBatchSource> Open(const std::vector<std::string>& files, std::ostream& out);
+  OpenedData Open(const std::vector<std::string>& files, std::ostream& out);
 
   // What the model reads before it writes a sample. ConfigError where there is no way to write it.
   std::vector<TokenId> PromptIds(const std::string& prompt) const;

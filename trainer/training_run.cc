@@ -70,21 +70,7 @@ class Run {
 
   TrainingResult Train() {
     fs::create_directories(options_.output);
-    source_ = data_.Open(options_.data, console_.out);
-    if (!options_.held_out.empty()) {
-      held_out_ = data_.Open(options_.held_out, console_.out);
-    } else if (options_.eval_every > 0) {
-      throw ConfigError("--eval-every needs data to evaluate: give --held-out FILE");
-    }
-    num_steps_ = NumSteps(options_, *source_);
-    inputs_ = DescribeInputs();
-    LookBeforeStart({.options = options_,
-                     .config = config_,
-                     .tokenizer = data_.tokenizer(),
-                     .source = *source_,
-                     .num_steps = num_steps_,
-                     .warmup_steps = WarmupSteps()},
-                    console_.out);
+    OpenData();
     MakeTrainer();
     Say("model",
         fmt::format("{} parameters in {}, {} steps of {} x {} tokens",
@@ -114,6 +100,30 @@ class Run {
   }
 
  private:
+  // Sets all that is of the data, and says what it, memory and settings look like together.
+  void OpenData() {
+    OpenedData opened = data_.Open(options_.data, console_.out);
+    source_ = std::move(opened.source);
+    OpenedData held_out;
+    if (!options_.held_out.empty()) {
+      held_out = data_.Open(options_.held_out, console_.out);
+      held_out_ = std::move(held_out.source);
+    } else if (options_.eval_every > 0) {
+      throw ConfigError("--eval-every needs data to evaluate: give --held-out FILE");
+    }
+    num_steps_ = NumSteps(options_, *source_);
+    inputs_ = DescribeInputs();
+    LookBeforeStart({.options = options_,
+                     .config = config_,
+                     .tokenizer = data_.tokenizer(),
+                     .source = *source_,
+                     .documents = opened.documents,
+                     .held_out = held_out.documents,
+                     .num_steps = num_steps_,
+                     .warmup_steps = WarmupSteps()},
+                    console_.out);
+  }
+
   RunInputs DescribeInputs() const {
     const LossGuardOptions& guard = options_.guard;
     return {.seed = options_.seed,

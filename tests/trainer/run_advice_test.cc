@@ -14,7 +14,7 @@ RunFacts SoundFacts() {
           .warmup_steps = 100,
           .epochs = 2.0,
           .epoch_tokens = 300'000'000,
-          .shared_files = {}};
+          .num_held_out = 500};
 }
 
 // That there is this advice, and no other.
@@ -68,10 +68,10 @@ TEST(RunAdvice, NamesAVocabularyThatNoTokenUses) {
   ExpectOnly(facts, "25,600 of its rows are never learned");
 }
 
-TEST(RunAdvice, NamesHeldOutFilesThatAreTrainedOn) {
+TEST(RunAdvice, CountsHeldOutDocumentsThatAreTrainedOn) {
   RunFacts facts = SoundFacts();
-  facts.shared_files = {"a\nb.jsonl"};
-  ExpectOnly(facts, "a\\nb.jsonl is trained on and held out");
+  facts.num_shared = 20;
+  ExpectOnly(facts, "20 of 500 held-out documents are trained on too");
 }
 
 }  // namespace
