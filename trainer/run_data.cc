@@ -17,12 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a tokenizer is made of, and a chat with it: goes into the trained model's directory.
-constexpr const char* kTokenizerFiles[] = {
-    "tokenizer.json",      "tokenizer_config.json", "tokenizer.model", "vocab.json",
-    "merges.txt",          "encoder.json",          "vocab.bpe",       "special_tokens_map.json",
-    "chat_template.jinja", "generation_config.json"};
-
 fs::path TokenizerFolder(const TrainingRunOptions& options) {
   if (!options.tokenizer.empty()) return options.tokenizer;
   if (!options.model.empty()) return options.model;
@@ -91,14 +85,6 @@ std::vector<TokenId> RunData::PromptIds(const std::string& prompt) const {
     }
   }
   return {};
-}
-
-void RunData::CopyTokenizerTo(const fs::path& directory) const {
-  for (const char* name : kTokenizerFiles) {
-    std::error_code error;
-    if (!fs::exists(folder_ / name) || fs::equivalent(folder_, directory, error)) continue;
-    fs::copy_file(folder_ / name, directory / name, fs::copy_options::overwrite_existing);
-  }
 }
 
 int64_t NumSteps(const TrainingRunOptions& options, BatchSource& source) {

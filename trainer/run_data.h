@@ -35,8 +35,8 @@ class RunData {
   // What the model reads before it writes a sample. ConfigError where there is no way to write it.
   std::vector<TokenId> PromptIds(const std::string& prompt) const;
 
-  // The tokenizer and what a chat with the model needs.
-  void CopyTokenizerTo(const std::filesystem::path& directory) const;
+  // The directory of the tokenizer, and of what a chat with the model needs.
+  const std::filesystem::path& tokenizer_folder() const { return folder_; }
 
  private:
   const TrainingRunOptions& options_;

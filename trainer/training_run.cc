@@ -12,6 +12,7 @@
 
 #include "engine/base/printable.h"
 #include "engine/base/quantity.h"
+#include "engine/text/tokenizer_files.h"
 #include "engine/weights/export.h"
 #include "engine/weights/loader.h"
 #include "kernels/core/error.h"
@@ -231,7 +232,7 @@ class Run {
     result.held_out_loss = watch.LookAtTheEnd();
     ExportHuggingFace(context_, {.config = config_, .weights = Weights(), .dtype = options_.dtype},
                       options_.output);
-    data_.CopyTokenizerTo(options_.output);
+    CopyTokenizerFiles(data_.tokenizer_folder(), options_.output);
     Say("written", Printable(options_.output.string()));
   }
 

@@ -7,14 +7,16 @@
 namespace tandem::cpu {
 namespace {
 
-const AttentionKernel& KernelFor(InstructionSet isa, DType dtype) {
+// The dtype is the cache's. A model has one head_dim, so all its calls get one kernel.
+const AttentionKernel& KernelFor(InstructionSet isa, DType dtype, int64_t head_dim) {
   const bool is_f32 = dtype == DType::kF32;
   switch (isa) {
 #if defined(__x86_64__)
-    // Where there are AMX tiles the dot runs at half the rate of fused multiply-adds (82 against
-    // 157 GFLOP/s on a core of Sapphire Rapids), so pairs are widened: prefill takes 4.2 ms,
-    // not 5.3.
     case InstructionSet::kAmx:
+      if (!is_f32 && head_dim % 32 == 0) return amx::kAttentionBf16;
+      // Here the bf16 dot runs at half the rate of fused multiply-adds (82 against 157 GFLOP/s on a
+      // core of Sapphire Rapids), so pairs are widened.
+      return is_f32 ? avx512::kAttentionF32 : avx512::kAttentionBf16;
     case InstructionSet::kAvx512:
       return is_f32 ? avx512::kAttentionF32 : avx512::kAttentionBf16;
     case InstructionSet::kAvx512Bf16:
@@ -56,7 +58,7 @@ AttentionCall MakeCall(const AttentionArgs& args) {
 
 void Attention(Context& context, const AttentionArgs& args) {
   const AttentionCall call = MakeCall(args);
-  const AttentionKernel& kernel = KernelFor(context.isa, args.pool.layout().dtype);
+  const AttentionKernel& kernel = KernelFor(context.isa, args.pool.layout().dtype, call.head_dim);
   WorkspaceScope workspace(context.workspace);
   const AttentionPlan plan =
       PlanAttention(call, args.batch.num_seqs(), context.pool.num_threads(), workspace);

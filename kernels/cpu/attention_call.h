@@ -93,5 +93,8 @@ extern const AttentionKernel kAttentionF32, kAttentionBf16;
 namespace avx512_bf16 {
 extern const AttentionKernel kAttentionBf16;
 }
+namespace amx {  // head_dim a multiple of 32 only
+extern const AttentionKernel kAttentionBf16;
+}
 
 }  // namespace tandem::cpu

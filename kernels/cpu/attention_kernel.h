@@ -10,6 +10,7 @@
 
 namespace tandem::cpu::TANDEM_ISA {
 
+template <class Cache>
 static int64_t ScratchFloats(const AttentionCall& call) {
   return 2 * call.states_floats() + kMaxTileRows * (2 * kBlockKeys + kLanes) +
          kItemRows * call.head_dim;
@@ -169,7 +170,7 @@ static void MergePartials(const AttentionCall& call, const AttentionItem& item,
 
 template <class Cache>
 constexpr AttentionKernel Kernel() {
-  return {.scratch_floats = ScratchFloats, .attend = Attend<Cache>, .merge = MergePartials};
+  return {.scratch_floats = ScratchFloats<Cache>, .attend = Attend<Cache>, .merge = MergePartials};
 }
 
 }  // namespace tandem::cpu::TANDEM_ISA

@@ -4,7 +4,10 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <random>
+#include <thread>
 
 #include "tests/e2e/train_programs.h"
 
@@ -77,6 +80,31 @@ TEST_F(StoppedTraining, SavesAtTheFirstSignalAndGoesOnWithTheSameBits) {
     ASSERT_GT(weights.size(), 1000u);
     EXPECT_TRUE(weights == base_.Read(stopped + "/model.safetensors"));
   }
+}
+
+// Every step is followed by a save, which takes most of the time, so most kills come during one.
+TEST_F(StoppedTraining, GoesOnWithTheSameBitsAfterTwentyKills) {
+  constexpr uint32_t kSeed = 20261121;
+  std::mt19937 random(kSeed);
+  const std::vector<std::string> more = {"--max-steps", "150", "--save-every", "1", "--resume"};
+  int num_kills = 0;
+  for (bool is_done = false; !is_done; ++num_kills) {
+    Program program(Pretrain("killed", more));
+    if (num_kills < 20) {
+      ASSERT_TRUE(program.WaitForOutput("step ")) << program.text();
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 20000));
+      program.Signal(SIGKILL);
+    }
+    is_done = program.Wait() == 0;
+    ASSERT_TRUE(is_done || program.end_signal() == SIGKILL) << program.text();
+    ASSERT_LE(num_kills, 20);
+  }
+  EXPECT_EQ(num_kills, 21) << "it ended before it was killed twenty times; seed " << kSeed;
+  Program whole(Pretrain("whole", {"--max-steps", "150"}));
+  EXPECT_EQ(whole.Wait(), 0) << whole.text();
+  const std::string weights = base_.Read("whole/model.safetensors");
+  ASSERT_GT(weights.size(), 1000u);
+  EXPECT_TRUE(weights == base_.Read("killed/model.safetensors")) << "seed " << kSeed;
 }
 
 TEST_F(StoppedTraining, EndsAtOnceAtTheSecondSignal) {

@@ -32,11 +32,9 @@ void Finish(const AttentionCall& call, const AttentionItem& item, float* states,
   WriteRows(call, item, total);
 }
 
-int64_t ScratchOf(const AttentionCall& call) { return ScratchFloats(call); }
-
 template <class Cache>
 constexpr FreeAttention FreeAttentionOf() {
-  return {.scratch_floats = ScratchOf, .attend = AttendFreely<Cache>, .finish = Finish};
+  return {.scratch_floats = ScratchFloats<Cache>, .attend = AttendFreely<Cache>, .finish = Finish};
 }
 
 }  // namespace
