@@ -56,16 +56,24 @@ void CheckSizes(const TrainingRunOptions& options, const ModelConfig& config,
   }
 }
 
+// With rows that fit the model, where nobody said how long they are.
+TrainingRunOptions Fitted(TrainingRunOptions options, const ModelConfig& config) {
+  if (!options.row_tokens_are_given) {
+    options.row_tokens = std::min(options.row_tokens, config.max_context());
+  }
+  return options;
+}
+
 class Run {
  public:
   Run(const TrainingRunOptions& options, const RunConsole& console)
-      : options_(options),
-        console_(console),
+      : console_(console),
+        config_(ReadConfig(options)),
+        options_(Fitted(options, config_)),
         pool_(options.threads > 0 ? static_cast<int>(options.threads) : AvailableProcessors()),
         context_{.pool = pool_, .workspace = workspace_},
-        config_(ReadConfig(options)),
-        data_(options, pool_) {
-    CheckSizes(options, config_, data_.tokenizer());
+        data_(options_, pool_) {
+    CheckSizes(options_, config_, data_.tokenizer());
   }
 
   TrainingResult Train() {
@@ -229,13 +237,13 @@ class Run {
     console_.out << fmt::format("{:<17} {}\n", what, text) << std::flush;
   }
 
-  const TrainingRunOptions& options_;
   const RunConsole& console_;
+  const ModelConfig config_;
+  const TrainingRunOptions options_;
   const Clock::time_point start_ = Clock::now();
   ThreadPool pool_;
   Workspace workspace_;
   Context context_;
-  ModelConfig config_;
   RunData data_;
   std::unique_ptr<ShardBatchSource> source_;    // until the loop gets it
   std::unique_ptr<ShardBatchSource> held_out_;  // until the watch gets it; null: nothing is

@@ -49,6 +49,7 @@ struct TrainingRunOptions {
   std::filesystem::path output;  // directory: the model, and the data's shards
   DType dtype = DType::kBf16;    // of the compute weights
   int64_t row_tokens = 512;
+  bool row_tokens_are_given = true;  // if not, the model's context where that is less
   int64_t micro_batch_rows = 8;
   int64_t accumulate = 1;  // micro-batches of a step
   double epochs = 1.0;

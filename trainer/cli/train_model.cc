@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <optional>
 #include <ostream>
 
 #include "engine/base/terminal.h"
@@ -60,9 +61,20 @@ void AddDataSettings(Settings& settings, TrainingRunOptions& options) {
   settings.AddChoice("packing", &options.packing,
                      {{"first-fit", Packing::kFirstFit}, {"none", Packing::kNone}},
                      {.help = "samples that share a row, or one a row", .group = "data"});
-  settings.Add(
-      "row-tokens", &options.row_tokens,
-      {.help = "of a row, and at most of a sample", .min = 3, .max = 1 << 20, .group = "data"});
+  settings.Add("row-tokens", &options.row_tokens,
+               {.help = "of a row, and at most of a sample; when not given, the model's context "
+                        "where that is less",
+                .min = 3,
+                .max = 1 << 20,
+                .group = "data"});
+  settings.AddChoice("too-long", &options.too_long,
+                     {{"auto", std::nullopt},
+                      {"refuse", TooLong::kRefuse},
+                      {"cut", TooLong::kCut},
+                      {"split", TooLong::kSplit}},
+                     {.help = "samples longer than --row-tokens: bad lines, their beginning, or "
+                              "several (texts only); auto: plain text is split, the rest refused",
+                      .group = "data"});
 }
 
 void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
@@ -182,6 +194,7 @@ int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& optio
     line.out << *text;
     return 0;
   }
+  options.row_tokens_are_given = settings.IsSet("row-tokens");
   const StopRequest stop;
   const TrainingResult result = RunTraining(options, MakeConsole(line, stop));
   return result.stop_signal ? kExitOfSignal + *result.stop_signal : 0;
