@@ -29,18 +29,30 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBatchesAhead = 4;
 
-ModelConfig ReadConfig(const TrainingRunOptions& options) {
-  if (options.model.empty() == options.model_config.empty()) {
-    throw ConfigError(
-        "give either --model DIR, whose weights are trained on, or --model-config FILE, whose "
-        "weights are drawn at random");
-  }
+ModelConfig ReadGivenConfig(const TrainingRunOptions& options) {
   if (!options.model.empty()) return ReadModelConfig(options.model);
   std::ifstream file(options.model_config);
   if (!file) throw ConfigError(Quoted(options.model_config.string()) + " cannot be read");
   std::stringstream text;
   text << file.rdbuf();
   return ParseModelConfig(text.str(), options.model_config.string());
+}
+
+ModelConfig ReadConfig(const TrainingRunOptions& options) {
+  if (!options.model.empty() && !options.model_config.empty()) {
+    throw ConfigError(
+        "give either --model DIR, whose weights are trained on, or --model-config FILE, whose "
+        "weights are drawn at random");
+  }
+  if (options.model.empty() && options.model_config.empty()) {
+    if (options.shape.is_given()) return ConfigOf(options.shape);
+    throw ConfigError(
+        "give --model DIR, whose weights are trained on, or --model-config FILE, whose weights are "
+        "drawn at random (--hidden_size 768 is minimind-3's own shape)");
+  }
+  ModelConfig config = ReadGivenConfig(options);
+  CheckAgrees(options.shape, config);
+  return config;
 }
 
 void CheckSizes(const TrainingRunOptions& options, const ModelConfig& config,

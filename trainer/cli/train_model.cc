@@ -1,10 +1,13 @@
 #include "trainer/cli/train_model.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <iostream>
 #include <optional>
 #include <ostream>
+#include <utility>
 
 #include "engine/base/terminal.h"
 #include "kernels/core/error.h"
@@ -32,7 +35,12 @@ void AddModelSettings(Settings& settings, TrainingRunOptions& options) {
                       .group = "model"});
   settings.AddChoice(
       "dtype", &options.dtype,
-      {{"f32", DType::kF32}, {"bf16", DType::kBf16}, {"fp16", DType::kF16}},
+      {{"f32", DType::kF32},
+       {"bf16", DType::kBf16},
+       {"fp16", DType::kF16},
+       {"float32", DType::kF32},
+       {"bfloat16", DType::kBf16},
+       {"float16", DType::kF16}},
       {.help = "of the weights that compute; masters are always f32", .group = "model"});
   settings.Add("output", &options.output,
                {.help = "directory for the trained model",
@@ -179,6 +187,41 @@ void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
                {.help = "before the run gives up", .min = 0, .max = 100, .group = kGroup});
 }
 
+// What MiniMind's scripts are started with.
+void AddMiniMindNames(Settings& settings, TrainingRunOptions& options) {
+  for (const auto& [name, of] : {std::pair{"batch_size", "rows"},
+                                 {"learning_rate", "learning-rate"},
+                                 {"accumulation_steps", "accumulate"},
+                                 {"grad_clip", "max-norm"},
+                                 {"log_interval", "log-every"},
+                                 {"save_interval", "save-every"},
+                                 {"max_seq_len", "row-tokens"},
+                                 {"data_path", "data"},
+                                 {"save_dir", "output"},
+                                 {"from_resume", "resume"}}) {
+    settings.AddAlias(name, of);
+  }
+  settings.AddAlias("from_weight", "model", {{"none", ""}});
+  constexpr char kShape[] = "MiniMind's shape, of a new model without --model-config";
+  settings.Add("hidden_size", &options.shape.hidden_size,
+               {.help = "768 unless given", .min = 16, .max = 1 << 16, .group = kShape});
+  settings.Add("num_hidden_layers", &options.shape.num_layers,
+               {.help = "8 unless given", .min = 1, .max = 1 << 10, .group = kShape});
+  settings.Add("use_moe", &options.shape.use_moe,
+               {.help = "1: four experts, one a token", .min = 0, .max = 1, .group = kShape});
+  constexpr char kIgnored[] = "taken, and change nothing here";
+  settings.AddIgnored("num_workers", Setting::Kind::kValue,
+                      {.help = "data is tokenised once, by all threads", .group = kIgnored});
+  settings.AddIgnored("use_compile", Setting::Kind::kValue,
+                      {.help = "it always is", .group = kIgnored});
+  settings.AddIgnored("use_wandb", Setting::Kind::kSwitch,
+                      {.help = "log.jsonl and --tensorboard are there", .group = kIgnored});
+  settings.AddIgnored("wandb_project", Setting::Kind::kValue,
+                      {.help = "likewise", .group = kIgnored});
+  settings.AddIgnored("device", Setting::Kind::kValue,
+                      {.help = "it trains on the processor", .group = kIgnored});
+}
+
 // On a terminal the program's own output is a line that is rewritten.
 RunConsole MakeConsole(const CommandLine& line, const StopRequest& stop) {
   RunConsole console{.out = line.out, .columns = {}, .stop_signal = [&] { return stop.signal(); }};
@@ -195,6 +238,9 @@ int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& optio
     return 0;
   }
   options.row_tokens_are_given = settings.IsSet("row-tokens");
+  if (const auto ignored = settings.IgnoredNames(); !ignored.empty()) {
+    line.out << fmt::format("{:<17} --{}\n", "changes nothing", fmt::join(ignored, ", --"));
+  }
   const StopRequest stop;
   const TrainingResult result = RunTraining(options, MakeConsole(line, stop));
   return result.stop_signal ? kExitOfSignal + *result.stop_signal : 0;
@@ -208,6 +254,7 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
   AddStepSettings(settings, options);
   AddRunSettings(settings, options);
   AddGuardSettings(settings, options);
+  AddMiniMindNames(settings, options);
 }
 
 int Pretrain(const CommandLine& line) {
