@@ -11,6 +11,7 @@
 #include "kernels/core/error.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/kv_pages.h"
+#include "trainer/muon.h"
 
 namespace tandem {
 namespace {
@@ -124,6 +125,13 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
       },
       [&](Tensor& vector) { elements += vector.size_bytes() / 4; });
   fixed_.optimizer = 3 * 4 * elements;
+  if (inputs.optimizer == OptimizerKind::kMuon) {
+    const auto one_moment = [&](const PackedMatrix& matrix, FusedParts, const PackedMatrix&) {
+      fixed_.optimizer -= 4 * matrix.n() * matrix.k();
+      muon_scratch_ = std::max(muon_scratch_, MuonScratchBytes(matrix.n(), matrix.k()));
+    };
+    ForEachHiddenMatrix(weights, one_moment);
+  }
   fixed_.gradients = 4 * elements * NumGradients(inputs.accumulate);
   const int64_t page_tokens = KvLayout::kPageTokens;
   token_bytes_ = ActivationBytes(config, dtype, 2, Keep::kForBackward) -
@@ -138,9 +146,10 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
 
 MemoryPlan MemoryPlanner::PlanFor(int64_t rows) const {
   const int64_t tokens = rows * inputs_.row_tokens;
+  const int64_t head =
+      std::min(tokens, kCrossEntropyRows) * HeadScratchBytes(config_, inputs_.dtype);
   const int64_t scratch =
-      std::max(tokens * LayerScratchBytes(config_, inputs_.dtype),
-               std::min(tokens, kCrossEntropyRows) * HeadScratchBytes(config_, inputs_.dtype));
+      std::max({tokens * LayerScratchBytes(config_, inputs_.dtype), head, muon_scratch_});
   MemoryPlan plan = fixed_;
   plan.activations = tokens * token_bytes_ + scratch;
   return plan;

@@ -7,6 +7,7 @@
 
 #include "engine/config/model_config.h"
 #include "kernels/core/dtype.h"
+#include "trainer/optimizer.h"
 
 namespace tandem {
 
@@ -15,6 +16,7 @@ struct MemoryPlanInputs {
   int64_t row_tokens = 0;
   int64_t rows = 0;  // of a micro-batch
   int64_t accumulate = 1;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   int64_t sample_context = 0;  // tokens; 0: there are no samples
 };
 
@@ -49,6 +51,7 @@ class MemoryPlanner {
   MemoryPlanInputs inputs_;
   MemoryPlan fixed_;         // what does not depend on the rows
   int64_t token_bytes_ = 0;  // of activations, for each token of a micro-batch
+  int64_t muon_scratch_ = 0;
 };
 
 }  // namespace tandem

@@ -52,6 +52,7 @@ void LookBeforeStart(const PreflightInputs& inputs, std::ostream& out) {
                       .row_tokens = options.row_tokens,
                       .rows = options.micro_batch_rows,
                       .accumulate = options.accumulate,
+                      .optimizer = options.trainer.optimizer.kind,
                       .sample_context = options.samples.every > 0 ? options.row_tokens : 0});
   out << fmt::format("memory            {}\n", planner.Describe(AvailableMemoryBytes()));
   for (const std::string& advice : FindAdvice(FactsOf(inputs))) {

@@ -46,7 +46,9 @@ Trainer::Trainer(Context& context, const ModelConfig& config, ModelWeights& comp
       weights_(context, compute),
       model_(config, weights_, options.max_tokens),
       sum_(weights_.masters()),
-      optimizer_(weights_.masters(), options.optimizer) {}
+      optimizer_(weights_.masters(), options.optimizer) {
+  if (options.loss_scaling) loss_scaler_.emplace(*options.loss_scaling);
+}
 
 Trainer::Totals Trainer::TotalsOf(std::span<const TrainBatch> micro_batches) {
   Totals totals{.num_micro_batches = static_cast<double>(micro_batches.size())};
@@ -62,9 +64,10 @@ double Trainer::ShareOf(const TrainBatch& batch, const Totals& totals) const {
 
 // Into the next gradient of the sum.
 BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals) {
+  const double scale = loss_scaler_ ? loss_scaler_->scale() : 1.0;
   return model_.Run(context, batch,
-                    {.targets = static_cast<float>(1.0 / ShareOf(batch, totals)),
-                     .balance = static_cast<float>(1.0 / totals.num_micro_batches)},
+                    {.targets = static_cast<float>(scale / ShareOf(batch, totals)),
+                     .balance = static_cast<float>(scale / totals.num_micro_batches)},
                     sum_.Next());
 }
 
@@ -83,17 +86,32 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
     report.num_targets += loss.num_targets;
   }
   ModelTensors<Tensor>& gradients = sum_.Finish(context);
+  if (loss_scaler_) {
+    report.loss_scale = loss_scaler_->scale();
+    ScaleGradients(context, gradients, 1.0 / *report.loss_scale);
+  }
   report.gradient_norm = GradientNorm(context, gradients);
   if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) {
-    const auto name = FirstNotFinite(config_, gradients);
-    report.skipped = name                         ? "the gradient of " + *name + " is not finite"
-                     : std::isfinite(report.loss) ? "the gradient's norm is not finite"
-                                                  : "the loss is not finite";
+    Skip(gradients, report);
     return report;
   }
+  if (loss_scaler_) loss_scaler_->Grow();
   optimizer_.Step(context, weights_.masters(), gradients, report.gradient_norm, report.rate);
   weights_.Publish(context);
   return report;
+}
+
+// Says why, and lowers the loss scale where that is what was too large: the loss is sound then, and
+// its gradients are not.
+void Trainer::Skip(ModelTensors<Tensor>& gradients, StepReport& report) {
+  const auto name = FirstNotFinite(config_, gradients);
+  report.skipped = name                         ? "the gradient of " + *name + " is not finite"
+                   : std::isfinite(report.loss) ? "the gradient's norm is not finite"
+                                                : "the loss is not finite";
+  if (!loss_scaler_ || !name || !std::isfinite(report.loss)) return;
+  report.scale_was_too_large = loss_scaler_->Shrink();
+  *report.skipped += fmt::format(" at the loss scale {}", *report.loss_scale);
+  if (report.scale_was_too_large) *report.skipped += fmt::format(", now {}", loss_scaler_->scale());
 }
 
 std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch> micro_batches) {

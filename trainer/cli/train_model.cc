@@ -106,6 +106,12 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
                      {.help = "of the learning rate", .group = "steps"});
   settings.Add("warmup-share", &options.warmup_share,
                {.help = "of the steps", .min = 0.0, .max = 1.0, .group = "steps"});
+  settings.AddChoice(
+      "optimizer", &trainer.optimizer.kind,
+      {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}},
+      {.help = "muon: of the matrices of attention, feed-forward blocks and experts; "
+               "adamw trains the others then",
+       .group = "steps"});
   settings.Add("weight-decay", &trainer.optimizer.decay,
                {.help = "of matrices", .min = 0.0, .max = 10.0, .group = "steps"});
   settings.AddChoice("decay-group", &trainer.optimizer.decay_group,
