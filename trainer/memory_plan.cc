@@ -40,7 +40,8 @@ int64_t BytesOf(const LayerActivations& kept) {
 
 int64_t ActivationBytes(const ModelConfig& config, DType dtype, int64_t tokens, Keep keep) {
   const DType activation = ActivationOf(dtype);
-  int64_t bytes = 0;
+  int64_t bytes =
+      keep == Keep::kLayerInputs ? 4 * config.num_layers * tokens * config.hidden_size : 0;
   for (const LayerActivations& layer :
        AllocateActivations(config, tokens, activation, activation, keep)) {
     bytes += BytesOf(layer);
@@ -134,8 +135,10 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
   }
   fixed_.gradients = 4 * elements * NumGradients(inputs.accumulate);
   const int64_t page_tokens = KvLayout::kPageTokens;
-  token_bytes_ = ActivationBytes(config, dtype, 2, Keep::kForBackward) -
-                 ActivationBytes(config, dtype, 1, Keep::kForBackward) +
+  const Keep keep = inputs.checkpoint_activations == ActivationCheckpoints::kLayer
+                        ? Keep::kLayerInputs
+                        : Keep::kForBackward;
+  token_bytes_ = ActivationBytes(config, dtype, 2, keep) - ActivationBytes(config, dtype, 1, keep) +
                  BufferBytes(config, dtype) + LayoutOf(config, dtype).page_bytes() / page_tokens;
   if (inputs.sample_context > 0) {
     fixed_.samples = ActivationBytes(config, dtype, kSampleTokens, Keep::kNothing) +
@@ -164,14 +167,26 @@ int64_t MemoryPlanner::LargestRows(int64_t available_bytes) const {
   return fits;
 }
 
+int64_t MemoryPlanner::ActivationsOtherwise() const {
+  MemoryPlanInputs inputs = inputs_;
+  inputs.checkpoint_activations = inputs_.checkpoint_activations == ActivationCheckpoints::kNone
+                                      ? ActivationCheckpoints::kLayer
+                                      : ActivationCheckpoints::kNone;
+  return MemoryPlanner(config_, inputs).Plan().activations;
+}
+
 std::string MemoryPlanner::Describe(int64_t available_bytes) const {
   const MemoryPlan plan = Plan();
   const int64_t largest = LargestRows(available_bytes);
+  const bool keeps_all = inputs_.checkpoint_activations == ActivationCheckpoints::kNone;
+  const std::string otherwise =
+      fmt::format("{} with --checkpoint-activations {}", FormatBytes(ActivationsOtherwise()),
+                  keeps_all ? "layer" : "none");
   const std::string needs = fmt::format(
-      "needs {} of {} (weights {}, masters and moments {}, gradients {}, activations {}{})",
+      "needs {} of {} (weights {}, masters and moments {}, gradients {}, activations {}, {}{})",
       FormatBytes(plan.total()), FormatBytes(available_bytes), FormatBytes(plan.weights),
       FormatBytes(plan.optimizer), FormatBytes(plan.gradients), FormatBytes(plan.activations),
-      plan.samples > 0 ? ", samples " + FormatBytes(plan.samples) : "");
+      otherwise, plan.samples > 0 ? ", samples " + FormatBytes(plan.samples) : "");
   if (inputs_.rows <= largest) return fmt::format("{}, largest --rows {}", needs, largest);
   throw ConfigError(
       largest > 0

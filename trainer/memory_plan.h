@@ -7,6 +7,7 @@
 
 #include "engine/config/model_config.h"
 #include "kernels/core/dtype.h"
+#include "trainer/model_gradient.h"
 #include "trainer/optimizer.h"
 
 namespace tandem {
@@ -17,6 +18,7 @@ struct MemoryPlanInputs {
   int64_t rows = 0;  // of a micro-batch
   int64_t accumulate = 1;
   OptimizerKind optimizer = OptimizerKind::kAdamW;
+  ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;
   int64_t sample_context = 0;  // tokens; 0: there are no samples
 };
 
@@ -46,6 +48,8 @@ class MemoryPlanner {
 
  private:
   MemoryPlan PlanFor(int64_t rows) const;
+  // What the other way to keep activations would need.
+  int64_t ActivationsOtherwise() const;
 
   const ModelConfig& config_;
   MemoryPlanInputs inputs_;

@@ -37,13 +37,15 @@ void LinearGradients(Context& context, ConstTensorView dy, ConstTensorView narro
 }  // namespace
 
 ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& weights,
-                             int64_t max_tokens)
+                             int64_t max_tokens, ActivationCheckpoints checkpoints)
     : config_(config),
       weights_(weights),
       max_tokens_(max_tokens),
       // Every sequence starts a page; those that no token reaches take no memory.
       pool_(LayoutOf(config, weights.compute().dtype), max_tokens),
-      transformer_(config, weights.compute(), max_tokens, Keep::kForBackward),
+      transformer_(
+          config, weights.compute(), max_tokens,
+          checkpoints == ActivationCheckpoints::kLayer ? Keep::kLayerInputs : Keep::kForBackward),
       dtype_(transformer_.activation_dtype()),
       pages_(static_cast<size_t>(max_tokens)) {
   std::iota(pages_.begin(), pages_.end(), 0);
@@ -104,6 +106,7 @@ BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const Lo
   BatchLoss loss = Head(context, scale.targets, gradients);
   for (int64_t layer = config_.num_layers - 1; layer >= 0; --layer) {
     LayerTensors<Tensor>& of_layer = gradients.layers[static_cast<size_t>(layer)];
+    transformer_.Recompute(context, tokens_, pool_, layer);
     loss.balance += FeedForwardBlock(context, batch, layer, scale.balance, of_layer);
     AttentionBlock(context, layer, of_layer.attention);
   }
@@ -111,6 +114,11 @@ BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const Lo
                               .dy = dhidden_.view().Rows(0, num_tokens_),
                               .dtable = gradients.embedding});
   return loss;
+}
+
+const LayerActivations& ModelGradient::Activations(Context& context, int64_t layer) {
+  transformer_.Recompute(context, tokens_, pool_, layer);
+  return transformer_.activations(layer);
 }
 
 BatchLoss ModelGradient::Evaluate(Context& context, const TrainBatch& batch,

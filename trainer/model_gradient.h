@@ -22,6 +22,12 @@ struct LossScale {
       0.0f;  // of the mixtures' balance loss (trainer/balance_loss.h), summed over layers
 };
 
+// What of the forward pass is kept for the backward.
+enum class ActivationCheckpoints : uint8_t {
+  kNone,   // everything
+  kLayer,  // each layer's input: a layer's forward runs again before its backward, to the same bits
+};
+
 struct BatchLoss {
   double sum = 0.0;         // of weight * -log p(target)
   double weight = 0.0;      // of all targets
@@ -32,7 +38,8 @@ struct BatchLoss {
 class ModelGradient {
  public:
   // Sized for micro-batches of max_tokens. `config` and `weights` outlive this.
-  ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens);
+  ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens,
+                ActivationCheckpoints checkpoints = ActivationCheckpoints::kNone);
 
   // gradients (of the shapes of weights.masters()) = those of the scaled losses. Where the loss is
   // not finite they are not either.
@@ -43,8 +50,10 @@ class ModelGradient {
   BatchLoss Evaluate(Context& context, const TrainBatch& batch, std::vector<float>& logprobs);
 
   int64_t max_tokens() const { return max_tokens_; }
-  // With the activations of the last batch.
-  const Transformer& transformer() const { return transformer_; }
+  // Of the last batch; computed again where they were not kept.
+  const LayerActivations& Activations(Context& context, int64_t layer);
+  // The last layer's output, after Activations of it; [tokens, hidden], f32.
+  ConstTensorView hidden() const { return transformer_.hidden(); }
 
  private:
   void AllocateForMixtures();

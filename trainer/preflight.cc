@@ -53,6 +53,7 @@ void LookBeforeStart(const PreflightInputs& inputs, std::ostream& out) {
                       .rows = options.micro_batch_rows,
                       .accumulate = options.accumulate,
                       .optimizer = options.trainer.optimizer.kind,
+                      .checkpoint_activations = options.trainer.checkpoint_activations,
                       .sample_context = options.samples.every > 0 ? options.row_tokens : 0});
   out << fmt::format("memory            {}\n", planner.Describe(AvailableMemoryBytes()));
   for (const std::string& advice : FindAdvice(FactsOf(inputs))) {

@@ -44,7 +44,7 @@ Trainer::Trainer(Context& context, const ModelConfig& config, ModelWeights& comp
     : config_(config),
       options_(options),
       weights_(context, compute),
-      model_(config, weights_, options.max_tokens),
+      model_(config, weights_, options.max_tokens, options.checkpoint_activations),
       sum_(weights_.masters()),
       optimizer_(weights_.masters(), options.optimizer) {
   if (options.loss_scaling) loss_scaler_.emplace(*options.loss_scaling);
@@ -127,7 +127,7 @@ std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch>
     const TrainBatch& batch = micro_batches[i];
     const std::string where = place(i);
     const BatchLoss loss = Differentiate(context, batch, totals);
-    if (const auto found = FindInForward(config_, model_.transformer())) return where + *found;
+    if (const auto found = FindInForward(context, config_, model_)) return where + *found;
     if (!std::isfinite(loss.sum)) return where + "the loss, and nothing before the output head";
     if (const auto found = FindInBackward(config_, sum_.Next())) return where + *found;
   }

@@ -27,8 +27,9 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Schedule schedule;
   LossMean loss_mean = LossMean::kTokens;
-  std::optional<LossScalingOptions> loss_scaling;  // for fp16
-  int64_t max_tokens = 0;                          // of one micro-batch
+  std::optional<LossScalingOptions> loss_scaling;                               // for fp16
+  ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;  // changes no bit
+  int64_t max_tokens = 0;  // of one micro-batch
 };
 
 struct StepReport {

@@ -54,13 +54,17 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
       weights_(weights),
       rope_(config.rope),
       activation_dtype_(weights.dtype == DType::kBf16 ? DType::kBf16 : DType::kF32),
-      max_tokens_(max_tokens) {
+      max_tokens_(max_tokens),
+      keep_(keep) {
   const int64_t rows = max_tokens * std::max<int64_t>(config.moe.top_k, 1);
   const int64_t kv_heads = config.num_kv_heads, dim = config.head_dim;
   const bool int8 = weights.dtype == DType::kI8;
   CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
   layers_ = AllocateActivations(config, max_tokens, activation_dtype_,
                                 int8 ? DType::kI8 : activation_dtype_, keep);
+  if (keep == Keep::kLayerInputs) {
+    layer_inputs_ = Tensor(DType::kF32, {config.num_layers * max_tokens, config.hidden_size});
+  }
   hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
   normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size});
   k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
@@ -78,8 +82,17 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
 }
 
 const LayerActivations& Transformer::activations(int64_t layer) const {
-  CHECK(static_cast<int64_t>(layers_.size()) == config_.num_layers, "activations are not kept");
-  return layers_[static_cast<size_t>(layer)];
+  CHECK(keep_ != Keep::kNothing, "activations are not kept");
+  if (keep_ == Keep::kForBackward) return layers_[static_cast<size_t>(layer)];
+  CHECK(computed_layer_ == layer, computed_layer_, layer);
+  return layers_.front();
+}
+
+void Transformer::Recompute(Context& context, const TokenBatch& batch, KvPool& pool,
+                            int64_t layer) {
+  if (keep_ != Keep::kLayerInputs || computed_layer_ == layer) return;
+  Convert(context, {.x = InputOf(layer), .y = hidden_.view().Rows(0, num_tokens_)});
+  Layer(context, batch, pool, layer);
 }
 
 void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& pool) {
@@ -90,9 +103,17 @@ void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& poo
                       .table = weights_.embedding,
                       .y = hidden_.view().Rows(0, num_tokens_)});  // [tokens, hidden]
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
-    AttentionBlock(context, batch, pool, layer);  // hidden += attention(norm(hidden))
-    FeedForwardBlock(context, layer);             // hidden += ffn(norm(hidden))
+    if (keep_ == Keep::kLayerInputs) {
+      Convert(context, {.x = hidden_.view().Rows(0, num_tokens_), .y = InputOf(layer)});
+    }
+    Layer(context, batch, pool, layer);
   }
+}
+
+void Transformer::Layer(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer) {
+  AttentionBlock(context, batch, pool, layer);  // hidden += attention(norm(hidden))
+  FeedForwardBlock(context, layer);             // hidden += ffn(norm(hidden))
+  computed_layer_ = layer;
 }
 
 void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool,

@@ -37,8 +37,11 @@ class Transformer {
   // picked [rows, hidden], f32: the residual stream; normed [rows, hidden], activation dtype.
   void HeadInput(Context& context, ConstTensorView rows, TensorView picked, TensorView normed);
 
-  // Of the last Forward; with Keep::kForBackward only. Leading dimensions are max_tokens.
+  // Of the last Forward; not with Keep::kNothing. Leading dimensions are max_tokens.
   const LayerActivations& activations(int64_t layer) const;
+  // With Keep::kLayerInputs, before activations(layer): computes them again, to the same bits, of
+  // what the last Forward had of `batch` and `pool`. hidden() is that layer's output then.
+  void Recompute(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   const RopeTable& rope() const { return rope_; }
   DType activation_dtype() const { return activation_dtype_; }
 
@@ -52,6 +55,11 @@ class Transformer {
     ConstTensorView scales;
   };
 
+  void Layer(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
+  // [tokens, hidden]: what `layer` read in the last Forward.
+  TensorView InputOf(int64_t layer) {
+    return layer_inputs_.view().Rows(layer * max_tokens_, num_tokens_);
+  }
   void AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   void FeedForwardBlock(Context& context, int64_t layer);
   void FeedForward(Context& context, const FeedForwardWeights& weights, const MatmulInput& input,
@@ -71,11 +79,14 @@ class Transformer {
   RopeTable rope_;
   DType activation_dtype_;  // of what norms, attention and activations write: bf16 or f32
   int64_t max_tokens_;
-  int64_t num_tokens_ = 0;  // of the last Forward
+  Keep keep_;
+  int64_t num_tokens_ = 0;       // of the last Forward
+  int64_t computed_layer_ = -1;  // whose activations a set for all layers has; set by Layer
 
   // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for
   // experts.
   std::vector<LayerActivations> layers_;  // one for all, or one for each
+  Tensor layer_inputs_;                   // [layers * tokens, hidden], f32; kLayerInputs only
   Tensor hidden_;                         // [tokens, hidden], f32: the residual stream
   Tensor normed_;                         // [tokens, hidden], activation dtype: the final norm
   Tensor k_;                              // [tokens, kv_heads, head_dim], f32

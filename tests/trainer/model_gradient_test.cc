@@ -53,13 +53,14 @@ float NumTargets(const TrainBatch& batch) {
 
 // A golden model in training.
 struct Training {
-  Training(const std::string& name, DType dtype, Context& context)
+  Training(const std::string& name, DType dtype, Context& context,
+           ActivationCheckpoints checkpoints = ActivationCheckpoints::kNone)
       : folder(GoldenFolder(name)),
         config(ReadModelConfig(folder)),
         compute(LoadWeights(context, ReadSafetensors(folder), config, dtype, name)),
         weights(context, compute),
         batch(GoldenBatch(folder)),
-        model(config, weights, batch.num_tokens()),
+        model(config, weights, batch.num_tokens(), checkpoints),
         gradients(ZeroTensors(weights.masters())) {
     for (Tensor* tensor : AllTensors(weights.masters())) {  // as the script does
       if (tensor->shape().rank() < 2) continue;
@@ -154,6 +155,21 @@ std::vector<std::byte> BytesOf(ModelTensors<Tensor>& tensors) {
     bytes.insert(bytes.end(), view.bytes(), view.bytes() + view.size_bytes());
   }
   return bytes;
+}
+
+TEST(ModelGradient, HasTheSameBitsWhereLayersAreComputedAgain) {
+  for (const char* name : {"qwen3", "llama_bias", "minimind2_moe", "qwen3_moe_mixed"}) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      OpContext context(BestInstructionSet(), 2);
+      Training kept(name, dtype, context);
+      Training again(name, dtype, context, ActivationCheckpoints::kLayer);
+      const BatchLoss loss = kept.Run(context);
+      for (int time = 0; time < 2; ++time) {
+        EXPECT_EQ(again.Run(context).sum, loss.sum) << name;
+        EXPECT_TRUE(BytesOf(again.gradients) == BytesOf(kept.gradients)) << name;
+      }
+    }
+  }
 }
 
 TEST(ModelGradient, HasTheSameBitsOnAnyNumberOfThreads) {

@@ -126,6 +126,12 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
   settings.AddChoice("loss-mean", &trainer.loss_mean,
                      {{"tokens", LossMean::kTokens}, {"micro-batches", LossMean::kMicroBatches}},
                      {.help = "what a step's loss is the mean over", .group = "steps"});
+  settings.AddChoice(
+      "checkpoint-activations", &trainer.checkpoint_activations,
+      {{"none", ActivationCheckpoints::kNone}, {"layer", ActivationCheckpoints::kLayer}},
+      {.help = "layer: keeps each layer's input alone and computes the rest twice; less "
+               "memory, the same bits",
+       .group = "steps"});
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
