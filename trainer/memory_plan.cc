@@ -138,8 +138,10 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
   const Keep keep = inputs.checkpoint_activations == ActivationCheckpoints::kLayer
                         ? Keep::kLayerInputs
                         : Keep::kForBackward;
-  token_bytes_ = ActivationBytes(config, dtype, 2, keep) - ActivationBytes(config, dtype, 1, keep) +
-                 BufferBytes(config, dtype) + LayoutOf(config, dtype).page_bytes() / page_tokens;
+  const int64_t dropout = inputs.dropout > 0.0 ? 2 * 4 * config.hidden_size : 0;
+  token_bytes_ = dropout + ActivationBytes(config, dtype, 2, keep) -
+                 ActivationBytes(config, dtype, 1, keep) + BufferBytes(config, dtype) +
+                 LayoutOf(config, dtype).page_bytes() / page_tokens;
   if (inputs.sample_context > 0) {
     fixed_.samples = ActivationBytes(config, dtype, kSampleTokens, Keep::kNothing) +
                      kSampleTokens * config.vocab_size * 4 +

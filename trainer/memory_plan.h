@@ -19,6 +19,7 @@ struct MemoryPlanInputs {
   int64_t accumulate = 1;
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;
+  double dropout = 0.0;
   int64_t sample_context = 0;  // tokens; 0: there are no samples
 };
 

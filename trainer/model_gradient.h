@@ -41,6 +41,9 @@ class ModelGradient {
   ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens,
                 ActivationCheckpoints checkpoints = ActivationCheckpoints::kNone);
 
+  // Of every Run from here on. Evaluate has none.
+  void SetDropout(const Dropout& dropout);
+
   // gradients (of the shapes of weights.masters()) = those of the scaled losses. Where the loss is
   // not finite they are not either.
   BatchLoss Run(Context& context, const TrainBatch& batch, const LossScale& scale,
@@ -61,13 +64,14 @@ class ModelGradient {
   BatchLoss Head(Context& context, float scale, ModelTensors<Tensor>& gradients);
   double FeedForwardBlock(Context& context, const TrainBatch& batch, int64_t layer, float balance,
                           LayerTensors<Tensor>& gradients);
-  void MixtureOfExperts(Context& context, const MoeTensors<PackedMatrix>& columns,
+  void MixtureOfExperts(Context& context, int64_t layer, const MoeTensors<PackedMatrix>& columns,
                         const MoeActivations& kept, MoeTensors<Tensor>& gradients);
   double Router(Context& context, const TrainBatch& batch, const MoeTensors<PackedMatrix>& columns,
                 const LayerActivations& kept, float balance, MoeTensors<Tensor>& gradients);
   void FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
-                   const FeedForwardActivations& kept, ConstTensorView normed, TensorView dnormed,
-                   MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
+                   const FeedForwardActivations& kept, ConstTensorView dy, ConstTensorView normed,
+                   TensorView dnormed, MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
+  ConstTensorView DroppedGradient(Context& context, const DropoutMask& mask);
   void AttentionBlock(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   void AttentionCore(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   ConstTensorView Narrow(Context& context, ConstTensorView x, Tensor& buffer);
@@ -78,7 +82,8 @@ class ModelGradient {
   const int64_t max_tokens_;
   KvPool pool_;
   Transformer transformer_;
-  DType dtype_;  // what matmuls read
+  DType dtype_;      // what matmuls read
+  Dropout dropout_;  // set by SetDropout
   int64_t num_tokens_ = 0;
 
   TokenBatch tokens_;
@@ -105,6 +110,8 @@ class ModelGradient {
   Tensor dqkv_;        // [tokens, (heads + 2 kv_heads) * head_dim], f32
   Tensor dactivated_;  // [rows, intermediate], f32; rows: tokens, or tokens * top_k
   Tensor dgate_up_;    // [rows, 2 * intermediate], dtype_
+
+  Tensor dropped_;  // [tokens, hidden], f32: dhidden_ through a mask; with dropout only
 
   // Of mixtures.
   Tensor drows_;      // [tokens * top_k, hidden], dtype_: of the experts' outputs

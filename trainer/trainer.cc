@@ -63,7 +63,12 @@ double Trainer::ShareOf(const TrainBatch& batch, const Totals& totals) const {
 }
 
 // Into the next gradient of the sum.
-BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals) {
+BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals,
+                                 const Place& place) {
+  model_.SetDropout({.share = options_.dropout,
+                     .seed = options_.dropout_seed,
+                     .step = static_cast<uint64_t>(place.step),
+                     .micro_batch = static_cast<uint32_t>(place.index)});
   const double scale = loss_scaler_ ? loss_scaler_->scale() : 1.0;
   return model_.Run(context, batch,
                     {.targets = static_cast<float>(scale / ShareOf(batch, totals)),
@@ -77,8 +82,9 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
   ++num_steps_;
   const Totals totals = TotalsOf(micro_batches);
   CHECK(totals.weight > 0, "a step without targets", report.step);
-  for (const TrainBatch& batch : micro_batches) {
-    const BatchLoss loss = Differentiate(context, batch, totals);
+  for (size_t i = 0; i < micro_batches.size(); ++i) {
+    const TrainBatch& batch = micro_batches[i];
+    const BatchLoss loss = Differentiate(context, batch, totals, {report.step, i});
     sum_.Add(context);
     report.loss += loss.sum / ShareOf(batch, totals);
     report.balance_loss += loss.balance / totals.num_micro_batches;
@@ -126,7 +132,7 @@ std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch>
   for (size_t i = 0; i < micro_batches.size(); ++i) {
     const TrainBatch& batch = micro_batches[i];
     const std::string where = place(i);
-    const BatchLoss loss = Differentiate(context, batch, totals);
+    const BatchLoss loss = Differentiate(context, batch, totals, {num_steps_ - 1, i});
     if (const auto found = FindInForward(context, config_, model_)) return where + *found;
     if (!std::isfinite(loss.sum)) return where + "the loss, and nothing before the output head";
     if (const auto found = FindInBackward(config_, sum_.Next())) return where + *found;

@@ -29,7 +29,9 @@ struct TrainerOptions {
   LossMean loss_mean = LossMean::kTokens;
   std::optional<LossScalingOptions> loss_scaling;                               // for fp16
   ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;  // changes no bit
-  int64_t max_tokens = 0;  // of one micro-batch
+  double dropout = 0.0;       // share of values, at MiniMind's four places; 0: none
+  uint64_t dropout_seed = 0;  // of its masks
+  int64_t max_tokens = 0;     // of one micro-batch
 };
 
 struct StepReport {
@@ -89,7 +91,13 @@ class Trainer {
   static Totals TotalsOf(std::span<const TrainBatch> micro_batches);
   // What the losses of a micro-batch are divided by.
   double ShareOf(const TrainBatch& batch, const Totals& totals) const;
-  BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals);
+  // `step` and `index` (of the micro-batch) choose the masks of dropout.
+  struct Place {
+    int64_t step = 0;
+    size_t index = 0;
+  };
+  BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals,
+                          const Place& place);
   void Skip(ModelTensors<Tensor>& gradients, StepReport& report);
 
   const ModelConfig& config_;

@@ -171,6 +171,7 @@ class Run {
     TrainerOptions trainer_options = options_.trainer;
     trainer_options.max_tokens = options_.micro_batch_rows * options_.row_tokens;
     if (options_.dtype == DType::kF16) trainer_options.loss_scaling.emplace();
+    trainer_options.dropout_seed = options_.seed;
     trainer_options.schedule.num_steps = num_steps_;
     trainer_options.schedule.warmup_steps = WarmupSteps();
     trainer_ = std::make_unique<Trainer>(context_, config_, Weights(), trainer_options);

@@ -216,6 +216,7 @@ std::map<std::string, std::string> SettingsOf(const TrainerOptions& options) {
       {"schedule.rate", fmt::to_string(schedule.rate)},
       {"schedule.warmup_steps", fmt::to_string(schedule.warmup_steps)},
   };
+  if (options.dropout > 0.0) settings["dropout"] = fmt::to_string(options.dropout);
   if (optimizer.kind == OptimizerKind::kMuon) {
     settings["optimizer.kind"] = "muon";
     settings["optimizer.momentum"] = fmt::to_string(optimizer.momentum);

@@ -14,6 +14,7 @@
 #include "engine/model/token_batch.h"
 #include "engine/model/weights.h"
 #include "kernels/core/context.h"
+#include "kernels/dropout.h"
 #include "kernels/kv_pages.h"
 #include "kernels/rope.h"
 
@@ -24,6 +25,9 @@ class Transformer {
   // `config` and `weights` outlive this. Buffers are sized for max_tokens a step.
   Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens,
               Keep keep = Keep::kNothing);
+
+  // Of every Forward from here on; for training. A new Transformer has none.
+  void SetDropout(const Dropout& dropout);
 
   // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
   // here until the next call: the residual stream before the final norm.
@@ -65,9 +69,20 @@ class Transformer {
   void FeedForward(Context& context, const FeedForwardWeights& weights, const MatmulInput& input,
                    FeedForwardActivations& activations, TensorView y, MatmulOutput output);
   void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed,
-                        MoeActivations& activations);
+                        MoeActivations& activations, int64_t layer);
   void Route(Context& context, const MoeWeights& weights, ConstTensorView normed,
              MoeActivations& activations);
+  // Where a block writes what is to be put into `y` (or added to it): there, or with dropout into a
+  // buffer, from which DropInto takes it.
+  struct Destination {
+    TensorView y;
+    MatmulOutput output;
+  };
+  Destination Before(TensorView y, MatmulOutput output);
+  void DropInto(Context& context, const Destination& to, const DropoutMask& mask);
+  DropoutMask MaskOf(DropoutPlace place, int64_t layer, int64_t index = 0) const {
+    return DropoutMask(dropout_, place, layer, index);
+  }
   LayerActivations& At(int64_t layer) {
     return layers_[layers_.size() == 1 ? 0 : static_cast<size_t>(layer)];
   }
@@ -80,6 +95,7 @@ class Transformer {
   DType activation_dtype_;  // of what norms, attention and activations write: bf16 or f32
   int64_t max_tokens_;
   Keep keep_;
+  Dropout dropout_;              // set by SetDropout
   int64_t num_tokens_ = 0;       // of the last Forward
   int64_t computed_layer_ = -1;  // whose activations a set for all layers has; set by Layer
 
@@ -95,6 +111,7 @@ class Transformer {
   Tensor row_scales_;                     // [rows], f32; int8 weights only
   Tensor expert_scales_;                  // [rows], f32; mixtures with int8 weights only
   Tensor shared_output_;                  // [tokens, hidden], f32; mixtures only
+  Tensor branch_;                         // [tokens, hidden], f32; with dropout only
 };
 
 }  // namespace tandem

@@ -226,6 +226,21 @@ TEST_F(Checkpoints, KeepTheLossScale) {
   EXPECT_THROW(other.Restore(FindNewestCheckpoint(run_).newest.value()), ConfigError);
 }
 
+TEST_F(Checkpoints, GoOnWithTheSameMasksOfDropout) {
+  TrainerOptions options = Options();
+  options.dropout = 0.2;
+  options.dropout_seed = 11;
+  Session whole(shard_, DType::kBf16, options), again(shard_, DType::kBf16, options);
+  Session without(shard_, DType::kBf16);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_NE(whole.Step(), without.Step());
+  }
+  again.Restore(OpenCheckpoint(whole.Save(run_)));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(again.Step(), whole.Step());
+  EXPECT_TRUE(again.Bits() == whole.Bits());
+  EXPECT_THROW(without.Restore(FindNewestCheckpoint(run_).newest.value()), ConfigError);
+}
+
 TEST_F(Checkpoints, KeepMuonsMomentum) {
   TrainerOptions options = Options();
   options.optimizer.kind = OptimizerKind::kMuon;

@@ -132,6 +132,13 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
       {.help = "layer: keeps each layer's input alone and computes the rest twice; less "
                "memory, the same bits",
        .group = "steps"});
+  settings.Add(
+      "dropout", &trainer.dropout,
+      {.help = "share of values dropped: after the embedding, of attention's probabilities "
+               "(which makes attention slow), after o_proj and down_proj",
+       .min = 0.0,
+       .max = 0.95,
+       .group = "steps"});
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
