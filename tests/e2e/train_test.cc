@@ -55,7 +55,9 @@ TEST_F(TrainPrograms, TakeRowsThatFitTheModelUnlessTold) {
   };
   const std::string text = Output(command("fitted", {}));
   EXPECT_NE(text.find("steps of 1 x 256 tokens"), std::string::npos) << text;
-  const std::string cut = Output(command("cut", {"--row-tokens", "5", "--too-long", "cut"}));
+  const std::string cut = Output(command(
+      "cut", {"--max_seq_len", "5", "--too-long", "cut", "--num-workers", "8", "--use_wandb"}));
+  EXPECT_NE(cut.find("changes nothing   --num_workers, --use_wandb\n"), std::string::npos) << cut;
   EXPECT_NE(cut.find("steps of 1 x 5 tokens"), std::string::npos) << cut;
 
   std::vector<std::string> too_long = command("refused", {"--row-tokens", "512"});

@@ -38,6 +38,7 @@ int64_t MeasuredBytes(const ModelConfig& config, const MemoryPlanInputs& inputs)
   Trainer trainer(context, config, compute,
                   {.optimizer = {.kind = inputs.optimizer},
                    .checkpoint_activations = inputs.checkpoint_activations,
+                   .dropout = inputs.dropout,
                    .max_tokens = inputs.rows * inputs.row_tokens});
   InitialiseWeights(config, InitKind::kNormal, 3, trainer.weights().masters());
   trainer.weights().Publish(context);
@@ -97,6 +98,16 @@ TEST(MemoryPlan, IsWhatCheckpointedActivationsTake) {
   EXPECT_NE(all.Describe(2 * kGiB).find(" with --checkpoint-activations layer"), std::string::npos);
   EXPECT_NE(layer.Describe(2 * kGiB).find(" with --checkpoint-activations none"),
             std::string::npos);
+}
+
+TEST(MemoryPlan, IsWhatDropoutTakes) {
+  if (!CanMeasure()) GTEST_SKIP() << "a sanitizer's memory is in the way";
+  ModelConfig config = MiniMind26MConfig();
+  config.num_layers = 2;
+  config.windows.resize(2);
+  MemoryPlanInputs inputs = InputsOf(DType::kBf16, 2);
+  inputs.dropout = 0.1;
+  ExpectNear(config, inputs);
 }
 
 TEST(MemoryPlan, IsWhatMuonTakes) {

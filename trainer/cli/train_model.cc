@@ -208,16 +208,17 @@ void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
 
 // What MiniMind's scripts are started with.
 void AddMiniMindNames(Settings& settings, TrainingRunOptions& options) {
-  for (const auto& [name, of] : {std::pair{"batch_size", "rows"},
-                                 {"learning_rate", "learning-rate"},
-                                 {"accumulation_steps", "accumulate"},
-                                 {"grad_clip", "max-norm"},
-                                 {"log_interval", "log-every"},
-                                 {"save_interval", "save-every"},
-                                 {"max_seq_len", "row-tokens"},
-                                 {"data_path", "data"},
-                                 {"save_dir", "output"},
-                                 {"from_resume", "resume"}}) {
+  constexpr std::pair<const char*, const char*> kAliases[] = {{"batch_size", "rows"},
+                                                              {"learning_rate", "learning-rate"},
+                                                              {"accumulation_steps", "accumulate"},
+                                                              {"grad_clip", "max-norm"},
+                                                              {"log_interval", "log-every"},
+                                                              {"save_interval", "save-every"},
+                                                              {"max_seq_len", "row-tokens"},
+                                                              {"data_path", "data"},
+                                                              {"save_dir", "output"},
+                                                              {"from_resume", "resume"}};
+  for (const auto& [name, of] : kAliases) {
     settings.AddAlias(name, of);
   }
   settings.AddAlias("from_weight", "model", {{"none", ""}});
