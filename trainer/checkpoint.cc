@@ -83,16 +83,33 @@ FileSeal SealOf(const std::filesystem::path& path) {
   return {.size_bytes = std::ssize(file.bytes()), .xxh64 = hash.Digest()};
 }
 
+// The tensor of `others` in the place of each one of `tensors`, which has the same structure.
+std::map<const Tensor*, Tensor*> Counterparts(ModelTensors<Tensor>& tensors,
+                                              ModelTensors<Tensor>& others) {
+  std::vector<Tensor*> places;
+  const auto add = [&](Tensor& tensor) { places.push_back(&tensor); };
+  ForEachTensor(others, add, add);
+  std::map<const Tensor*, Tensor*> counterparts;
+  size_t index = 0;
+  const auto match = [&](Tensor& tensor) { counterparts[&tensor] = places[index++]; };
+  ForEachTensor(tensors, match, match);
+  return counterparts;
+}
+
 // All f32 tensors of a run under their names, in a fixed order.
 void ForEachStateTensor(Trainer& trainer,
                         const std::function<void(const std::string&, TensorView)>& visit) {
+  ModelTensors<Tensor>& masters = trainer.weights().masters();
   const auto visit_all = [&](const std::string& prefix, ModelTensors<Tensor>& tensors) {
-    ForEachParameter(trainer.config(), tensors, [&](const ParameterOf<Tensor>& parameter) {
-      Tensor& tensor = parameter.matrix != nullptr ? *parameter.matrix : *parameter.vector;
+    std::map<const Tensor*, Tensor*> of_master = Counterparts(masters, tensors);
+    ForEachParameter(trainer.config(), masters, [&](const ParameterOf<Tensor>& parameter) {
+      Tensor& tensor =
+          *of_master.at(parameter.matrix != nullptr ? parameter.matrix : parameter.vector);
+      if (tensor.empty()) return;  // a second moment that Muon has no need of
       visit(prefix + parameter.name, tensor.view().Rows(parameter.first_row, parameter.shape[0]));
     });
   };
-  visit_all("master.", trainer.weights().masters());
+  visit_all("master.", masters);
   visit_all("m.", trainer.optimizer().first_moments());
   visit_all("v.", trainer.optimizer().second_moments());
 }
@@ -103,6 +120,9 @@ TrainingState DescribeRun(Trainer& trainer, const RunInputs& inputs) {
       .optimizer_steps = trainer.optimizer().num_steps(),
       .settings = SettingsOf(trainer.options()),
       .model_config = SortedModelConfig(trainer.config(), trainer.weights().compute().dtype)};
+  if (const LossScaler* scaler = trainer.optional_loss_scaler()) {
+    state.loss_scaler = scaler->state();
+  }
   state.settings["seed"] = fmt::to_string(inputs.seed);
   state.settings["data"] = fmt::format("{:016x}", inputs.data_fingerprint);
   for (const auto& [name, text] : inputs.settings) {
@@ -237,6 +257,10 @@ void RestoreCheckpoint(Context& context, const Checkpoint& checkpoint, const Run
     std::memcpy(view.bytes(), checkpoint.tensors.Find(name)->view.bytes(),
                 static_cast<size_t>(view.size_bytes()));
   });
+  if (LossScaler* scaler = trainer.optional_loss_scaler();
+      scaler != nullptr && checkpoint.state.loss_scaler) {
+    scaler->Restore(*checkpoint.state.loss_scaler);
+  }
   trainer.Restore(context, checkpoint.state.step, checkpoint.state.optimizer_steps);
 }
 

@@ -3,7 +3,8 @@
 // interruption. Called by the trainer's thread between two steps.
 //
 //   <run>/checkpoints/step-00001234/   after 1234 steps
-//     tensors.safetensors   master.<parameter>, m.<parameter>, v.<parameter>, all f32
+//     tensors.safetensors   master.<parameter>, m.<parameter>, v.<parameter>, all f32;
+//                           Muon's matrices have no v
 //     state.json            all else, with size and checksum of the other
 //     (trainer/training_state.h)
 //

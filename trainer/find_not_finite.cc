@@ -116,12 +116,12 @@ std::optional<std::string> FindInTargets(const TrainBatch& batch) {
   return problem ? std::optional("the data's weights of targets " + *problem) : std::nullopt;
 }
 
-std::optional<std::string> FindInForward(const ModelConfig& config,
-                                         const Transformer& transformer) {
-  const int64_t tokens = transformer.hidden().dim(0);
+std::optional<std::string> FindInForward(Context& context, const ModelConfig& config,
+                                         ModelGradient& model) {
+  const int64_t tokens = model.hidden().dim(0);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     for (const Written& written :
-         WrittenBy(config, transformer.activations(layer), layer, tokens)) {
+         WrittenBy(config, model.Activations(context, layer), layer, tokens)) {
       const auto problem = DescribeNotFinite(written.tensor.view().Rows(0, written.rows));
       if (problem) {
         return fmt::format("in the forward pass, layer {}, {} ({}) {}", layer, written.name,
@@ -129,7 +129,7 @@ std::optional<std::string> FindInForward(const ModelConfig& config,
       }
     }
   }
-  const auto problem = DescribeNotFinite(transformer.hidden());
+  const auto problem = DescribeNotFinite(model.hidden());
   return problem ? std::optional("in the forward pass, the last layer's output " + *problem)
                  : std::nullopt;
 }

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/model/transformer.h"
 #include "trainer/data/train_batch.h"
+#include "trainer/model_gradient.h"
 
 namespace tandem {
 
@@ -21,7 +21,8 @@ std::optional<std::string> FindInWeights(const ModelConfig& config, ModelTensors
 // In the weights of the batch's targets.
 std::optional<std::string> FindInTargets(const TrainBatch& batch);
 // In the activations of the last Forward, which keeps them for the backward.
-std::optional<std::string> FindInForward(const ModelConfig& config, const Transformer& transformer);
+std::optional<std::string> FindInForward(Context& context, const ModelConfig& config,
+                                         ModelGradient& model);
 // In the gradients of a backward that began with finite activations: from the head down.
 std::optional<std::string> FindInBackward(const ModelConfig& config,
                                           ModelTensors<Tensor>& gradients);

@@ -14,6 +14,10 @@ LossGuard::LossGuard(const LossGuardOptions& options, LossGuardState state)
 GuardVerdict LossGuard::Observe(const StepReport& report) {
   GuardVerdict verdict;
   bool is_spike = false;
+  if (report.scale_was_too_large) {  // no bad step; a row of them goes on over it
+    if (state_.num_bad > 0) ++state_.num_bad;
+    return verdict;
+  }
   if (report.skipped) {
     ++state_.num_skipped;
     ++state_.num_bad;

@@ -11,6 +11,7 @@
 #include "kernels/core/error.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/kv_pages.h"
+#include "trainer/muon.h"
 
 namespace tandem {
 namespace {
@@ -39,7 +40,8 @@ int64_t BytesOf(const LayerActivations& kept) {
 
 int64_t ActivationBytes(const ModelConfig& config, DType dtype, int64_t tokens, Keep keep) {
   const DType activation = ActivationOf(dtype);
-  int64_t bytes = 0;
+  int64_t bytes =
+      keep == Keep::kLayerInputs ? 4 * config.num_layers * tokens * config.hidden_size : 0;
   for (const LayerActivations& layer :
        AllocateActivations(config, tokens, activation, activation, keep)) {
     bytes += BytesOf(layer);
@@ -124,11 +126,22 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
       },
       [&](Tensor& vector) { elements += vector.size_bytes() / 4; });
   fixed_.optimizer = 3 * 4 * elements;
+  if (inputs.optimizer == OptimizerKind::kMuon) {
+    const auto one_moment = [&](const PackedMatrix& matrix, FusedParts, const PackedMatrix&) {
+      fixed_.optimizer -= 4 * matrix.n() * matrix.k();
+      muon_scratch_ = std::max(muon_scratch_, MuonScratchBytes(matrix.n(), matrix.k()));
+    };
+    ForEachHiddenMatrix(weights, one_moment);
+  }
   fixed_.gradients = 4 * elements * NumGradients(inputs.accumulate);
   const int64_t page_tokens = KvLayout::kPageTokens;
-  token_bytes_ = ActivationBytes(config, dtype, 2, Keep::kForBackward) -
-                 ActivationBytes(config, dtype, 1, Keep::kForBackward) +
-                 BufferBytes(config, dtype) + LayoutOf(config, dtype).page_bytes() / page_tokens;
+  const Keep keep = inputs.checkpoint_activations == ActivationCheckpoints::kLayer
+                        ? Keep::kLayerInputs
+                        : Keep::kForBackward;
+  const int64_t dropout = inputs.dropout > 0.0 ? 2 * 4 * config.hidden_size : 0;
+  token_bytes_ = dropout + ActivationBytes(config, dtype, 2, keep) -
+                 ActivationBytes(config, dtype, 1, keep) + BufferBytes(config, dtype) +
+                 LayoutOf(config, dtype).page_bytes() / page_tokens;
   if (inputs.sample_context > 0) {
     fixed_.samples = ActivationBytes(config, dtype, kSampleTokens, Keep::kNothing) +
                      kSampleTokens * config.vocab_size * 4 +
@@ -138,9 +151,10 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
 
 MemoryPlan MemoryPlanner::PlanFor(int64_t rows) const {
   const int64_t tokens = rows * inputs_.row_tokens;
+  const int64_t head =
+      std::min(tokens, kCrossEntropyRows) * HeadScratchBytes(config_, inputs_.dtype);
   const int64_t scratch =
-      std::max(tokens * LayerScratchBytes(config_, inputs_.dtype),
-               std::min(tokens, kCrossEntropyRows) * HeadScratchBytes(config_, inputs_.dtype));
+      std::max({tokens * LayerScratchBytes(config_, inputs_.dtype), head, muon_scratch_});
   MemoryPlan plan = fixed_;
   plan.activations = tokens * token_bytes_ + scratch;
   return plan;
@@ -155,14 +169,26 @@ int64_t MemoryPlanner::LargestRows(int64_t available_bytes) const {
   return fits;
 }
 
+int64_t MemoryPlanner::ActivationsOtherwise() const {
+  MemoryPlanInputs inputs = inputs_;
+  inputs.checkpoint_activations = inputs_.checkpoint_activations == ActivationCheckpoints::kNone
+                                      ? ActivationCheckpoints::kLayer
+                                      : ActivationCheckpoints::kNone;
+  return MemoryPlanner(config_, inputs).Plan().activations;
+}
+
 std::string MemoryPlanner::Describe(int64_t available_bytes) const {
   const MemoryPlan plan = Plan();
   const int64_t largest = LargestRows(available_bytes);
+  const bool keeps_all = inputs_.checkpoint_activations == ActivationCheckpoints::kNone;
+  const std::string otherwise =
+      fmt::format("{} with --checkpoint-activations {}", FormatBytes(ActivationsOtherwise()),
+                  keeps_all ? "layer" : "none");
   const std::string needs = fmt::format(
-      "needs {} of {} (weights {}, masters and moments {}, gradients {}, activations {}{})",
+      "needs {} of {} (weights {}, masters and moments {}, gradients {}, activations {}, {}{})",
       FormatBytes(plan.total()), FormatBytes(available_bytes), FormatBytes(plan.weights),
       FormatBytes(plan.optimizer), FormatBytes(plan.gradients), FormatBytes(plan.activations),
-      plan.samples > 0 ? ", samples " + FormatBytes(plan.samples) : "");
+      otherwise, plan.samples > 0 ? ", samples " + FormatBytes(plan.samples) : "");
   if (inputs_.rows <= largest) return fmt::format("{}, largest --rows {}", needs, largest);
   throw ConfigError(
       largest > 0

@@ -7,6 +7,8 @@
 
 #include "engine/config/model_config.h"
 #include "kernels/core/dtype.h"
+#include "trainer/model_gradient.h"
+#include "trainer/optimizer.h"
 
 namespace tandem {
 
@@ -15,6 +17,9 @@ struct MemoryPlanInputs {
   int64_t row_tokens = 0;
   int64_t rows = 0;  // of a micro-batch
   int64_t accumulate = 1;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;
+  double dropout = 0.0;
   int64_t sample_context = 0;  // tokens; 0: there are no samples
 };
 
@@ -44,11 +49,14 @@ class MemoryPlanner {
 
  private:
   MemoryPlan PlanFor(int64_t rows) const;
+  // What the other way to keep activations would need.
+  int64_t ActivationsOtherwise() const;
 
   const ModelConfig& config_;
   MemoryPlanInputs inputs_;
   MemoryPlan fixed_;         // what does not depend on the rows
   int64_t token_bytes_ = 0;  // of activations, for each token of a micro-batch
+  int64_t muon_scratch_ = 0;
 };
 
 }  // namespace tandem

@@ -8,6 +8,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/attention.h"
+#include "kernels/attention_dropout.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/gradient.h"
@@ -37,13 +38,15 @@ void LinearGradients(Context& context, ConstTensorView dy, ConstTensorView narro
 }  // namespace
 
 ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& weights,
-                             int64_t max_tokens)
+                             int64_t max_tokens, ActivationCheckpoints checkpoints)
     : config_(config),
       weights_(weights),
       max_tokens_(max_tokens),
       // Every sequence starts a page; those that no token reaches take no memory.
       pool_(LayoutOf(config, weights.compute().dtype), max_tokens),
-      transformer_(config, weights.compute(), max_tokens, Keep::kForBackward),
+      transformer_(
+          config, weights.compute(), max_tokens,
+          checkpoints == ActivationCheckpoints::kLayer ? Keep::kLayerInputs : Keep::kForBackward),
       dtype_(transformer_.activation_dtype()),
       pages_(static_cast<size_t>(max_tokens)) {
   std::iota(pages_.begin(), pages_.end(), 0);
@@ -91,8 +94,16 @@ void ModelGradient::AllocateForMixtures() {
   dlogits_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts});
 }
 
+void ModelGradient::SetDropout(const Dropout& dropout) {
+  dropout_ = dropout;
+  if (dropout.is_active() && dropped_.empty()) {
+    dropped_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size});
+  }
+}
+
 BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const LossScale& scale,
                              ModelTensors<Tensor>& gradients) {
+  transformer_.SetDropout(dropout_);
   Forward(context, batch);
   Collect(batch, scale.targets);
   const auto clear = [](Tensor& tensor) {
@@ -104,8 +115,14 @@ BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const Lo
   BatchLoss loss = Head(context, scale.targets, gradients);
   for (int64_t layer = config_.num_layers - 1; layer >= 0; --layer) {
     LayerTensors<Tensor>& of_layer = gradients.layers[static_cast<size_t>(layer)];
+    transformer_.Recompute(context, tokens_, pool_, layer);
     loss.balance += FeedForwardBlock(context, batch, layer, scale.balance, of_layer);
     AttentionBlock(context, layer, of_layer.attention);
+  }
+  if (dropout_.is_active()) {
+    const TensorView dhidden = dhidden_.view().Rows(0, num_tokens_);
+    const DropoutMask mask(dropout_, DropoutPlace::kEmbedding, 0);
+    DropOut(context, {.x = dhidden, .mask = mask, .y = dhidden});
   }
   EmbeddingBackward(context, {.ids = tokens_.token_ids(),
                               .dy = dhidden_.view().Rows(0, num_tokens_),
@@ -113,8 +130,14 @@ BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const Lo
   return loss;
 }
 
+const LayerActivations& ModelGradient::Activations(Context& context, int64_t layer) {
+  transformer_.Recompute(context, tokens_, pool_, layer);
+  return transformer_.activations(layer);
+}
+
 BatchLoss ModelGradient::Evaluate(Context& context, const TrainBatch& batch,
                                   std::vector<float>& logprobs) {
+  transformer_.SetDropout({});
   Forward(context, batch);
   BatchLoss loss = Collect(batch, 1.0f);
   logprobs.assign(batch.token_ids.size(), 0.0f);
@@ -222,14 +245,18 @@ double ModelGradient::FeedForwardBlock(Context& context, const TrainBatch& batch
   if (columns.moe) {
     std::fill_n(dnormed.data<float>(), dnormed.num_elements(), 0.0f);
     for (size_t i = 0; i < columns.moe->shared.size(); ++i) {
-      FeedForward(context, columns.moe->shared[i], kept.moe.shared[i], normed, dnormed,
-                  MatmulOutput::kAdd, gradients.moe->shared[i]);
+      const DropoutMask mask(dropout_, DropoutPlace::kSharedExperts, layer,
+                             static_cast<int64_t>(i));
+      FeedForward(context, columns.moe->shared[i], kept.moe.shared[i],
+                  DroppedGradient(context, mask), normed, dnormed, MatmulOutput::kAdd,
+                  gradients.moe->shared[i]);
     }
-    MixtureOfExperts(context, *columns.moe, kept.moe, *gradients.moe);
+    MixtureOfExperts(context, layer, *columns.moe, kept.moe, *gradients.moe);
     loss = Router(context, batch, *columns.moe, kept, balance, *gradients.moe);
   } else {
-    FeedForward(context, *columns.dense, kept.dense, normed, dnormed, MatmulOutput::kStore,
-                *gradients.dense);
+    const DropoutMask mask(dropout_, DropoutPlace::kFeedForward, layer);
+    FeedForward(context, *columns.dense, kept.dense, DroppedGradient(context, mask), normed,
+                dnormed, MatmulOutput::kStore, *gradients.dense);
   }
   RmsNormBackward(context, {.x = kept.middle.view().Rows(0, num_tokens_),
                             .weight = weights.ffn_norm,
@@ -241,7 +268,8 @@ double ModelGradient::FeedForwardBlock(Context& context, const TrainBatch& batch
 }
 
 // The routed experts: dnormed_ += the gradient of their input, dshares_ = that of their shares.
-void ModelGradient::MixtureOfExperts(Context& context, const MoeTensors<PackedMatrix>& columns,
+void ModelGradient::MixtureOfExperts(Context& context, int64_t layer,
+                                     const MoeTensors<PackedMatrix>& columns,
                                      const MoeActivations& kept, MoeTensors<Tensor>& gradients) {
   const int64_t tokens = num_tokens_, rows = tokens * config_.moe.top_k;
   const int64_t intermediate = config_.moe.intermediate_size;
@@ -259,6 +287,10 @@ void ModelGradient::MixtureOfExperts(Context& context, const MoeTensors<PackedMa
                                .weights = kept.shares.view().Rows(0, tokens),
                                .dy_rows = drows,
                                .dweights = dshares_.view().Rows(0, tokens)});
+  if (dropout_.is_active()) {
+    const DropoutMask mask(dropout_, DropoutPlace::kFeedForward, layer);
+    DropOut(context, {.x = drows, .mask = mask, .y = drows});
+  }
   MatmulGrouped(context, {.x = drows,
                           .x_scales = {},
                           .offsets = kept.offsets,
@@ -328,13 +360,21 @@ double ModelGradient::Router(Context& context, const TrainBatch& batch,
   return loss;
 }
 
-// Of y = down(silu(gate) * up), with dhidden_ the gradient of y: dnormed (=, +=) that of its input.
+// The gradient of a block's output, which dropout has before it is added to the residual stream.
+ConstTensorView ModelGradient::DroppedGradient(Context& context, const DropoutMask& mask) {
+  const ConstTensorView dhidden = dhidden_.view().Rows(0, num_tokens_);
+  if (!dropout_.is_active()) return dhidden;
+  const TensorView dropped = dropped_.view().Rows(0, num_tokens_);
+  DropOut(context, {.x = dhidden, .mask = mask, .y = dropped});
+  return dropped;
+}
+
+// Of y = down(silu(gate) * up), with dy the gradient of y: dnormed (=, +=) that of its input.
 void ModelGradient::FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
-                                const FeedForwardActivations& kept, ConstTensorView normed,
-                                TensorView dnormed, MatmulOutput output,
+                                const FeedForwardActivations& kept, ConstTensorView dy,
+                                ConstTensorView normed, TensorView dnormed, MatmulOutput output,
                                 FeedForwardTensors<Tensor>& gradients) {
   const int64_t tokens = normed.dim(0), intermediate = columns.down.n();
-  const ConstTensorView dy = dhidden_.view().Rows(0, tokens);
   const ConstTensorView gate_up = kept.gate_up.view().Rows(0, tokens);
   const TensorView dactivated(dactivated_.data<float>(), Shape{tokens, intermediate});
   const TensorView dgate_up(dgate_up_.view().bytes(), dgate_up_.dtype(),
@@ -372,10 +412,12 @@ void ModelGradient::AttentionBlock(Context& context, int64_t layer,
   const TensorView dhidden = dhidden_.view().Rows(0, num_tokens_);
   const TensorView dattended = dattended_.view().Rows(0, num_tokens_);
 
-  const ConstTensorView narrow = Narrow(context, dhidden, narrow_);  // [tokens, hidden]
+  const DropoutMask mask(dropout_, DropoutPlace::kAttentionOutput, layer);
+  const ConstTensorView dy = DroppedGradient(context, mask);
+  const ConstTensorView narrow = Narrow(context, dy, narrow_);  // [tokens, hidden]
   Matmul(context, {.x = narrow, .x_scales = {}, .w = columns.output, .y = dattended});
-  LinearGradients(context, dhidden, narrow, kept.attended.view().Rows(0, num_tokens_),
-                  gradients.output, gradients.output_bias);
+  LinearGradients(context, dy, narrow, kept.attended.view().Rows(0, num_tokens_), gradients.output,
+                  gradients.output_bias);
   AttentionCore(context, layer, gradients);  // dattended_ to dqkv_
   const TensorView dqkv = dqkv_.view().Rows(0, num_tokens_);
   const TensorView dnormed = dnormed_.view().Rows(0, num_tokens_);
@@ -402,18 +444,24 @@ void ModelGradient::AttentionCore(Context& context, int64_t layer,
   const TensorView dk = dk_.view().Rows(0, tokens);
   const TensorView dv = dv_.view().Rows(0, tokens);
   const Shape heads{tokens, config_.num_heads, dim};
-  AttentionBackward(context, {.q = kept.q.view().Rows(0, tokens),
-                              .batch = tokens_.ragged(),
-                              .pool = pool_,
-                              .layer = layer,
-                              .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
-                              .window = config_.windows[static_cast<size_t>(layer)],
-                              .y = kept.attended.view().Rows(0, tokens).Reshaped(heads),
-                              .statistics = kept.statistics.view().Rows(0, tokens),
-                              .dy = dattended_.view().Rows(0, tokens).Reshaped(heads),
-                              .dq = dq,
-                              .dk = dk,
-                              .dv = dv});
+  const AttentionBackwardArgs attention{.q = kept.q.view().Rows(0, tokens),
+                                        .batch = tokens_.ragged(),
+                                        .pool = pool_,
+                                        .layer = layer,
+                                        .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                                        .window = config_.windows[static_cast<size_t>(layer)],
+                                        .y = kept.attended.view().Rows(0, tokens).Reshaped(heads),
+                                        .statistics = kept.statistics.view().Rows(0, tokens),
+                                        .dy = dattended_.view().Rows(0, tokens).Reshaped(heads),
+                                        .dq = dq,
+                                        .dk = dk,
+                                        .dv = dv};
+  if (dropout_.is_active()) {
+    const DropoutMask mask(dropout_, DropoutPlace::kAttentionWeights, layer);
+    DropoutAttentionBackward(context, {.attention = attention, .mask = mask});
+  } else {
+    AttentionBackward(context, attention);
+  }
   for (const TensorView& d : {dq, dk}) {
     Rope(context, {.positions = tokens_.positions(),
                    .table = transformer_.rope(),

@@ -22,6 +22,12 @@ struct LossScale {
       0.0f;  // of the mixtures' balance loss (trainer/balance_loss.h), summed over layers
 };
 
+// What of the forward pass is kept for the backward.
+enum class ActivationCheckpoints : uint8_t {
+  kNone,   // everything
+  kLayer,  // each layer's input: a layer's forward runs again before its backward, to the same bits
+};
+
 struct BatchLoss {
   double sum = 0.0;         // of weight * -log p(target)
   double weight = 0.0;      // of all targets
@@ -32,7 +38,11 @@ struct BatchLoss {
 class ModelGradient {
  public:
   // Sized for micro-batches of max_tokens. `config` and `weights` outlive this.
-  ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens);
+  ModelGradient(const ModelConfig& config, const TrainingWeights& weights, int64_t max_tokens,
+                ActivationCheckpoints checkpoints = ActivationCheckpoints::kNone);
+
+  // Of every Run from here on. Evaluate has none.
+  void SetDropout(const Dropout& dropout);
 
   // gradients (of the shapes of weights.masters()) = those of the scaled losses. Where the loss is
   // not finite they are not either.
@@ -43,8 +53,10 @@ class ModelGradient {
   BatchLoss Evaluate(Context& context, const TrainBatch& batch, std::vector<float>& logprobs);
 
   int64_t max_tokens() const { return max_tokens_; }
-  // With the activations of the last batch.
-  const Transformer& transformer() const { return transformer_; }
+  // Of the last batch; computed again where they were not kept.
+  const LayerActivations& Activations(Context& context, int64_t layer);
+  // The last layer's output, after Activations of it; [tokens, hidden], f32.
+  ConstTensorView hidden() const { return transformer_.hidden(); }
 
  private:
   void AllocateForMixtures();
@@ -52,13 +64,14 @@ class ModelGradient {
   BatchLoss Head(Context& context, float scale, ModelTensors<Tensor>& gradients);
   double FeedForwardBlock(Context& context, const TrainBatch& batch, int64_t layer, float balance,
                           LayerTensors<Tensor>& gradients);
-  void MixtureOfExperts(Context& context, const MoeTensors<PackedMatrix>& columns,
+  void MixtureOfExperts(Context& context, int64_t layer, const MoeTensors<PackedMatrix>& columns,
                         const MoeActivations& kept, MoeTensors<Tensor>& gradients);
   double Router(Context& context, const TrainBatch& batch, const MoeTensors<PackedMatrix>& columns,
                 const LayerActivations& kept, float balance, MoeTensors<Tensor>& gradients);
   void FeedForward(Context& context, const FeedForwardTensors<PackedMatrix>& columns,
-                   const FeedForwardActivations& kept, ConstTensorView normed, TensorView dnormed,
-                   MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
+                   const FeedForwardActivations& kept, ConstTensorView dy, ConstTensorView normed,
+                   TensorView dnormed, MatmulOutput output, FeedForwardTensors<Tensor>& gradients);
+  ConstTensorView DroppedGradient(Context& context, const DropoutMask& mask);
   void AttentionBlock(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   void AttentionCore(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   ConstTensorView Narrow(Context& context, ConstTensorView x, Tensor& buffer);
@@ -69,7 +82,8 @@ class ModelGradient {
   const int64_t max_tokens_;
   KvPool pool_;
   Transformer transformer_;
-  DType dtype_;  // what matmuls read
+  DType dtype_;      // what matmuls read
+  Dropout dropout_;  // set by SetDropout
   int64_t num_tokens_ = 0;
 
   TokenBatch tokens_;
@@ -96,6 +110,8 @@ class ModelGradient {
   Tensor dqkv_;        // [tokens, (heads + 2 kv_heads) * head_dim], f32
   Tensor dactivated_;  // [rows, intermediate], f32; rows: tokens, or tokens * top_k
   Tensor dgate_up_;    // [rows, 2 * intermediate], dtype_
+
+  Tensor dropped_;  // [tokens, hidden], f32: dhidden_ through a mask; with dropout only
 
   // Of mixtures.
   Tensor drows_;      // [tokens * top_k, hidden], dtype_: of the experts' outputs

@@ -40,6 +40,9 @@ void LookBeforeStart(const PreflightInputs& inputs, std::ostream& out) {
                       .row_tokens = options.row_tokens,
                       .rows = options.micro_batch_rows,
                       .accumulate = options.accumulate,
+                      .optimizer = options.trainer.optimizer.kind,
+                      .checkpoint_activations = options.trainer.checkpoint_activations,
+                      .dropout = options.trainer.dropout,
                       .sample_context = options.samples.every > 0 ? options.row_tokens : 0});
   out << fmt::format("memory            {}\n", planner.Describe(AvailableMemoryBytes()));
   for (const std::string& advice : FindAdvice(FactsOf(inputs))) {

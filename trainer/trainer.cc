@@ -44,9 +44,11 @@ Trainer::Trainer(Context& context, const ModelConfig& config, ModelWeights& comp
     : config_(config),
       options_(options),
       weights_(context, compute),
-      model_(config, weights_, options.max_tokens),
+      model_(config, weights_, options.max_tokens, options.checkpoint_activations),
       sum_(weights_.masters()),
-      optimizer_(weights_.masters(), options.optimizer) {}
+      optimizer_(weights_.masters(), options.optimizer) {
+  if (options.loss_scaling) loss_scaler_.emplace(*options.loss_scaling);
+}
 
 Trainer::Totals Trainer::TotalsOf(std::span<const TrainBatch> micro_batches) {
   Totals totals{.num_micro_batches = static_cast<double>(micro_batches.size())};
@@ -61,10 +63,16 @@ double Trainer::ShareOf(const TrainBatch& batch, const Totals& totals) const {
 }
 
 // Into the next gradient of the sum.
-BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals) {
+BatchLoss Trainer::Differentiate(Context& context, const TrainBatch& batch, const Totals& totals,
+                                 const Place& place) {
+  model_.SetDropout({.share = options_.dropout,
+                     .seed = options_.dropout_seed,
+                     .step = static_cast<uint64_t>(place.step),
+                     .micro_batch = static_cast<uint32_t>(place.index)});
+  const double scale = loss_scaler_ ? loss_scaler_->scale() : 1.0;
   return model_.Run(context, batch,
-                    {.targets = static_cast<float>(1.0 / ShareOf(batch, totals)),
-                     .balance = static_cast<float>(1.0 / totals.num_micro_batches)},
+                    {.targets = static_cast<float>(scale / ShareOf(batch, totals)),
+                     .balance = static_cast<float>(scale / totals.num_micro_batches)},
                     sum_.Next());
 }
 
@@ -74,8 +82,9 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
   ++num_steps_;
   const Totals totals = TotalsOf(micro_batches);
   CHECK(totals.weight > 0, "a step without targets", report.step);
-  for (const TrainBatch& batch : micro_batches) {
-    const BatchLoss loss = Differentiate(context, batch, totals);
+  for (size_t i = 0; i < micro_batches.size(); ++i) {
+    const TrainBatch& batch = micro_batches[i];
+    const BatchLoss loss = Differentiate(context, batch, totals, {report.step, i});
     sum_.Add(context);
     report.loss += loss.sum / ShareOf(batch, totals);
     report.balance_loss += loss.balance / totals.num_micro_batches;
@@ -83,17 +92,32 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
     report.num_targets += loss.num_targets;
   }
   ModelTensors<Tensor>& gradients = sum_.Finish(context);
+  if (loss_scaler_) {
+    report.loss_scale = loss_scaler_->scale();
+    ScaleGradients(context, gradients, 1.0 / *report.loss_scale);
+  }
   report.gradient_norm = GradientNorm(context, gradients);
   if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) {
-    const auto name = FirstNotFinite(config_, gradients);
-    report.skipped = name                         ? "the gradient of " + *name + " is not finite"
-                     : std::isfinite(report.loss) ? "the gradient's norm is not finite"
-                                                  : "the loss is not finite";
+    Skip(gradients, report);
     return report;
   }
+  if (loss_scaler_) loss_scaler_->Grow();
   optimizer_.Step(context, weights_.masters(), gradients, report.gradient_norm, report.rate);
   weights_.Publish(context);
   return report;
+}
+
+// Says why, and lowers the loss scale where that is what was too large: the loss is sound then, and
+// its gradients are not.
+void Trainer::Skip(ModelTensors<Tensor>& gradients, StepReport& report) {
+  const auto name = FirstNotFinite(config_, gradients);
+  report.skipped = name                         ? "the gradient of " + *name + " is not finite"
+                   : std::isfinite(report.loss) ? "the gradient's norm is not finite"
+                                                : "the loss is not finite";
+  if (!loss_scaler_ || !name || !std::isfinite(report.loss)) return;
+  report.scale_was_too_large = loss_scaler_->Shrink();
+  *report.skipped += fmt::format(" at the loss scale {}", *report.loss_scale);
+  if (report.scale_was_too_large) *report.skipped += fmt::format(", now {}", loss_scaler_->scale());
 }
 
 std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch> micro_batches) {
@@ -108,8 +132,8 @@ std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch>
   for (size_t i = 0; i < micro_batches.size(); ++i) {
     const TrainBatch& batch = micro_batches[i];
     const std::string where = place(i);
-    const BatchLoss loss = Differentiate(context, batch, totals);
-    if (const auto found = FindInForward(config_, model_.transformer())) return where + *found;
+    const BatchLoss loss = Differentiate(context, batch, totals, {num_steps_ - 1, i});
+    if (const auto found = FindInForward(context, config_, model_)) return where + *found;
     if (!std::isfinite(loss.sum)) return where + "the loss, and nothing before the output head";
     if (const auto found = FindInBackward(config_, sum_.Next())) return where + *found;
   }

@@ -9,6 +9,7 @@
 
 #include "trainer/data/train_batch.h"
 #include "trainer/gradient_sum.h"
+#include "trainer/loss_scaler.h"
 #include "trainer/model_gradient.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
@@ -26,7 +27,11 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Schedule schedule;
   LossMean loss_mean = LossMean::kTokens;
-  int64_t max_tokens = 0;  // of one micro-batch
+  std::optional<LossScalingOptions> loss_scaling;                               // for fp16
+  ActivationCheckpoints checkpoint_activations = ActivationCheckpoints::kNone;  // changes no bit
+  double dropout = 0.0;       // share of values, at MiniMind's four places; 0: none
+  uint64_t dropout_seed = 0;  // of its masks
+  int64_t max_tokens = 0;     // of one micro-batch
 };
 
 struct StepReport {
@@ -39,6 +44,9 @@ struct StepReport {
   int64_t num_targets = 0;
   // Set when the step changed nothing, and why: what was not finite.
   std::optional<std::string> skipped;
+  std::optional<double> loss_scale;  // that the gradients were computed with
+  // The step was skipped because that scale was too large: nothing is wrong with the run.
+  bool scale_was_too_large = false;
 };
 
 class Trainer {
@@ -71,6 +79,8 @@ class Trainer {
   TrainingWeights& weights() { return weights_; }
   Optimizer& optimizer() { return optimizer_; }
   int64_t num_steps() const { return num_steps_; }
+  // Null: there is no loss scaling.
+  LossScaler* optional_loss_scaler() { return loss_scaler_ ? &*loss_scaler_ : nullptr; }
 
  private:
   // What a step is divided by.
@@ -81,7 +91,14 @@ class Trainer {
   static Totals TotalsOf(std::span<const TrainBatch> micro_batches);
   // What the losses of a micro-batch are divided by.
   double ShareOf(const TrainBatch& batch, const Totals& totals) const;
-  BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals);
+  // `step` and `index` (of the micro-batch) choose the masks of dropout.
+  struct Place {
+    int64_t step = 0;
+    size_t index = 0;
+  };
+  BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals,
+                          const Place& place);
+  void Skip(ModelTensors<Tensor>& gradients, StepReport& report);
 
   const ModelConfig& config_;
   TrainerOptions options_;
@@ -89,6 +106,7 @@ class Trainer {
   ModelGradient model_;
   GradientSum sum_;
   Optimizer optimizer_;
+  std::optional<LossScaler> loss_scaler_;
   int64_t num_steps_ = 0;     // set by Step and Restore
   double rate_factor_ = 1.0;  // set by SetRateFactor
   std::vector<float> logprobs_;

@@ -53,7 +53,8 @@ void TrainingLoop::Step() {
   }
   const StepReport report = parts_.trainer.Step(parts_.context, micro_batches_);
   parts_.journal.Step(report, std::chrono::duration<double>(Clock::now() - start));
-  if (report.skipped && options_.find_not_finite) FailWithNotFinite(report);
+  if (report.skipped && !report.scale_was_too_large && options_.find_not_finite)
+    FailWithNotFinite(report);
   Guard(report);
 }
 

@@ -30,18 +30,30 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBatchesAhead = 4;
 
-ModelConfig ReadConfig(const TrainingRunOptions& options) {
-  if (options.model.empty() == options.model_config.empty()) {
-    throw ConfigError(
-        "give either --model DIR, whose weights are trained on, or --model-config FILE, whose "
-        "weights are drawn at random");
-  }
+ModelConfig ReadGivenConfig(const TrainingRunOptions& options) {
   if (!options.model.empty()) return ReadModelConfig(options.model);
   std::ifstream file(options.model_config);
   if (!file) throw ConfigError(Quoted(options.model_config.string()) + " cannot be read");
   std::stringstream text;
   text << file.rdbuf();
   return ParseModelConfig(text.str(), options.model_config.string());
+}
+
+ModelConfig ReadConfig(const TrainingRunOptions& options) {
+  if (!options.model.empty() && !options.model_config.empty()) {
+    throw ConfigError(
+        "give either --model DIR, whose weights are trained on, or --model-config FILE, whose "
+        "weights are drawn at random");
+  }
+  if (options.model.empty() && options.model_config.empty()) {
+    if (options.shape.is_given()) return ConfigOf(options.shape);
+    throw ConfigError(
+        "give --model DIR, whose weights are trained on, or --model-config FILE, whose weights are "
+        "drawn at random (--hidden_size 768 is minimind-3's own shape)");
+  }
+  ModelConfig config = ReadGivenConfig(options);
+  CheckAgrees(options.shape, config);
+  return config;
 }
 
 void CheckSizes(const TrainingRunOptions& options, const ModelConfig& config,
@@ -57,16 +69,24 @@ void CheckSizes(const TrainingRunOptions& options, const ModelConfig& config,
   }
 }
 
+// With rows that fit the model, where nobody said how long they are.
+TrainingRunOptions Fitted(TrainingRunOptions options, const ModelConfig& config) {
+  if (!options.row_tokens_are_given) {
+    options.row_tokens = std::min(options.row_tokens, config.max_context());
+  }
+  return options;
+}
+
 class Run {
  public:
   Run(const TrainingRunOptions& options, const RunConsole& console)
-      : options_(options),
-        console_(console),
+      : console_(console),
+        config_(ReadConfig(options)),
+        options_(Fitted(options, config_)),
         pool_(options.threads > 0 ? static_cast<int>(options.threads) : AvailableProcessors()),
         context_{.pool = pool_, .workspace = workspace_},
-        config_(ReadConfig(options)),
-        data_(options, pool_) {
-    CheckSizes(options, config_, data_.tokenizer());
+        data_(options_, pool_) {
+    CheckSizes(options_, config_, data_.tokenizer());
   }
 
   TrainingResult Train() {
@@ -161,6 +181,8 @@ class Run {
     }
     TrainerOptions trainer_options = options_.trainer;
     trainer_options.max_tokens = options_.micro_batch_rows * options_.row_tokens;
+    if (options_.dtype == DType::kF16) trainer_options.loss_scaling.emplace();
+    trainer_options.dropout_seed = options_.seed;
     trainer_options.schedule.num_steps = num_steps_;
     trainer_options.schedule.warmup_steps = WarmupSteps();
     trainer_ = std::make_unique<Trainer>(context_, config_, Weights(), trainer_options);
@@ -240,13 +262,13 @@ class Run {
     console_.out << fmt::format("{:<17} {}\n", what, text) << std::flush;
   }
 
-  const TrainingRunOptions& options_;
   const RunConsole& console_;
+  const ModelConfig config_;
+  const TrainingRunOptions options_;
   const Clock::time_point start_ = Clock::now();
   ThreadPool pool_;
   Workspace workspace_;
   Context context_;
-  ModelConfig config_;
   RunData data_;
   std::unique_ptr<ShardBatchSource> source_;    // until the loop gets it
   std::unique_ptr<ShardBatchSource> held_out_;  // until the watch gets it; null: nothing is

@@ -15,6 +15,7 @@
 #include "trainer/initialise.h"
 #include "trainer/log/progress_line.h"
 #include "trainer/loss_guard.h"
+#include "trainer/minimind_shape.h"
 #include "trainer/trainer.h"
 
 namespace tandem {
@@ -34,6 +35,7 @@ struct TrainingRunOptions {
   // What to start from: a model directory, or a config.json whose weights are drawn at random.
   std::filesystem::path model;
   std::filesystem::path model_config;
+  MiniMindShape shape;              // of a new model instead; beside these two it has to agree
   std::filesystem::path tokenizer;  // directory; empty: the model's
   std::string chat_template;        // file or built-in name; empty: the tokenizer's
   InitKind init = InitKind::kNormal;
@@ -49,6 +51,7 @@ struct TrainingRunOptions {
   std::filesystem::path output;  // directory: the model, and the data's shards
   DType dtype = DType::kBf16;    // of the compute weights
   int64_t row_tokens = 512;
+  bool row_tokens_are_given = true;  // if not, the model's context where that is less
   int64_t micro_batch_rows = 8;
   int64_t accumulate = 1;  // micro-batches of a step
   double epochs = 1.0;

@@ -78,6 +78,14 @@ std::map<std::string, FileSeal> ReadFiles(JsonFields& fields) {
   return files;
 }
 
+std::optional<LossScalerState> ReadLossScaler(JsonFields& fields) {
+  std::optional<JsonFields> object = fields.Object("loss_scaler");
+  if (!object) return std::nullopt;
+  return LossScalerState{
+      .scale = object->RequiredNumber("scale", {kSmallestLossScale, kLargestLossScale}),
+      .num_good = object->RequiredInt("good_steps", kCounts)};
+}
+
 std::string ReadModelConfigText(JsonFields& fields) {
   const Json* model = fields.Find("model");
   if (model == nullptr || !model->is_object()) {
@@ -149,6 +157,10 @@ std::string FormatTrainingState(const TrainingState& state) {
   json["optimizer_steps"] = state.optimizer_steps;
   json["epoch"] = state.position.epoch;
   json["micro_batch"] = state.position.micro_batch;
+  if (state.loss_scaler) {
+    json["loss_scaler"] = {{"scale", state.loss_scaler->scale},
+                           {"good_steps", state.loss_scaler->num_good}};
+  }
   json["settings"] = OrderedJson::object();
   for (const auto& [name, text] : state.settings) json["settings"][name] = text;
   for (const auto& [name, text] : state.carried) json["carried"][name] = text;
@@ -175,6 +187,7 @@ TrainingState ParseTrainingState(std::string_view text, const std::string& where
       .optimizer_steps = fields.RequiredInt("optimizer_steps", kCounts),
       .position = {.epoch = fields.RequiredInt("epoch", kCounts),
                    .micro_batch = fields.RequiredInt("micro_batch", kCounts)},
+      .loss_scaler = ReadLossScaler(fields),
       .settings = ReadSettings(fields),
       .carried = ReadTexts(fields, "carried"),
       .model_config = ReadModelConfigText(fields),
@@ -203,6 +216,15 @@ std::map<std::string, std::string> SettingsOf(const TrainerOptions& options) {
       {"schedule.rate", fmt::to_string(schedule.rate)},
       {"schedule.warmup_steps", fmt::to_string(schedule.warmup_steps)},
   };
+  if (options.dropout > 0.0) settings["dropout"] = fmt::to_string(options.dropout);
+  if (optimizer.kind == OptimizerKind::kMuon) {
+    settings["optimizer.kind"] = "muon";
+    settings["optimizer.momentum"] = fmt::to_string(optimizer.momentum);
+  }
+  if (options.loss_scaling) {
+    settings["loss_scaling.initial"] = fmt::to_string(options.loss_scaling->initial);
+    settings["loss_scaling.growth_steps"] = fmt::to_string(options.loss_scaling->growth_steps);
+  }
   // A constant rate has no end: such a run may be lengthened.
   if (schedule.kind != ScheduleKind::kConstant) {
     settings["schedule.num_steps"] = fmt::to_string(schedule.num_steps);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,9 +25,10 @@ struct FileSeal {
 };
 
 struct TrainingState {
-  int64_t step = 0;             // Trainer::num_steps
-  int64_t optimizer_steps = 0;  // of them, those that were not skipped
-  DataPosition position;        // where the data goes on
+  int64_t step = 0;                            // Trainer::num_steps
+  int64_t optimizer_steps = 0;                 // of them, those that were not skipped
+  DataPosition position;                       // where the data goes on
+  std::optional<LossScalerState> loss_scaler;  // of a run with loss scaling
   // Everything else that decides the bits of the run, as exact text: "schedule.rate" is "0.0005".
   std::map<std::string, std::string> settings;  // UTF-8
   // What the training loop carries from step to step (trainer/loop_state.h), the same way. Not

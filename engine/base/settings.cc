@@ -70,6 +70,11 @@ std::vector<std::string> NamesOf(std::span<const Setting> settings) {
   return names;
 }
 
+std::string WithDashes(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
 Settings::Settings(std::string command, std::string summary)
     : command_(std::move(command)), summary_(std::move(summary)) {
   Add(std::string(kConfig), &config_file_,
@@ -103,15 +108,72 @@ void Settings::IgnoreVariablesOf(const Settings& other) {
   for (const Setting& setting : other.settings_) ignored_variables_.push_back(setting.name);
 }
 
+void Settings::AddAlias(std::string name, std::string_view of,
+                        std::map<std::string, std::string> means) {
+  const Setting* row = Find(of);
+  CHECK(row != nullptr, of, "is not in the table");
+  Setting alias{.name = std::move(name),
+                .knob = {.help = "--" + row->name,
+                         .value_name = row->knob.value_name,
+                         .secret = row->knob.secret,
+                         .group = "other names"},
+                .kind = row->kind,
+                .type_name = row->type_name,
+                .words = row->words,
+                .alias_of = row->name};
+  if (row->kind == Setting::Kind::kSwitch) {  // as programs write it that have no switches
+    alias.kind = Setting::Kind::kValue;
+    alias.type_name = "0|1";
+    alias.words = {"0", "1"};
+  }
+  alias.assign = [assign = row->assign, means = std::move(means)](std::vector<std::string> texts) {
+    for (std::string& text : texts) {
+      if (const auto it = means.find(text); it != means.end()) text = it->second;
+    }
+    return assign(texts);
+  };
+  alias.show = [] { return std::vector<std::string>(); };
+  AddSetting(std::move(alias));
+}
+
+void Settings::AddIgnored(std::string name, Setting::Kind kind, Knob knob) {
+  Setting setting{.name = std::move(name), .knob = std::move(knob), .kind = kind};
+  setting.type_name = kind == Setting::Kind::kSwitch ? "" : "TEXT";
+  setting.assign = [](const std::vector<std::string>&) { return std::nullopt; };
+  setting.show = [kind] {
+    return kind == Setting::Kind::kSwitch ? std::vector<std::string>{"false"}
+                                          : std::vector<std::string>();
+  };
+  setting.changes_nothing = true;
+  AddSetting(std::move(setting));
+}
+
+std::vector<std::string> Settings::IgnoredNames() const {
+  std::vector<std::string> names;
+  for (const Setting& setting : settings_) {
+    if (setting.changes_nothing && setting.source != SettingSource::kDefault) {
+      names.push_back(setting.name);
+    }
+  }
+  return names;
+}
+
 std::optional<std::string> Settings::Parse(int argc, const char* const* argv) {
   SettingsInput input{.variables = Environment()};
   for (int i = 1; i < argc; ++i) input.arguments.emplace_back(argv[i]);
   return Parse(input);
 }
 
+// Of one source.
 void Settings::Assign(const std::vector<GivenSetting>& given, Problems& problems) {
+  std::map<std::string, std::string> origins;  // of the rows that this source sets
   for (const GivenSetting& one : given) {
     Setting* setting = Find(one.name);
+    const std::string row = setting->alias_of.empty() ? one.name : setting->alias_of;
+    if (const auto [it, is_first] = origins.emplace(row, one.origin); !is_first) {
+      problems.push_back(it->second + " and " + one.origin + " set the same: give one of them");
+      continue;
+    }
     if (one.source == SettingSource::kFile && IsBuiltIn(one.name)) {
       problems.push_back(one.origin + " cannot be set in a file");
       continue;
@@ -120,7 +182,7 @@ void Settings::Assign(const std::vector<GivenSetting>& given, Problems& problems
       const std::string shown = setting->knob.secret ? "(hidden)" : ShownTexts(one.texts);
       problems.push_back(one.origin + " is " + shown + ", expected " + *expected);
     } else {
-      setting->source = one.source;
+      setting->source = Find(row)->source = one.source;
     }
   }
 }
@@ -164,7 +226,7 @@ std::optional<std::string> Settings::Parse(const SettingsInput& input) {
 std::string Settings::EffectiveConfig() const {
   std::string text = "# " + command_ + "\n";
   for (const Setting& setting : settings_) {
-    if (IsBuiltIn(setting.name)) continue;
+    if (IsBuiltIn(setting.name) || !setting.alias_of.empty() || setting.changes_nothing) continue;
     const std::string source = "  # " + std::string(Name(setting.source)) + "\n";
     const std::vector<std::string> values = setting.show();
     if (setting.knob.secret && !values.empty()) {

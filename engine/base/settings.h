@@ -55,6 +55,8 @@ struct Setting {
   // The present value as `assign` reads it; empty when an optional is unset or a list is empty.
   std::function<std::vector<std::string>()> show;
   std::vector<std::string> initial;  // what `show` gave when the row was added: the default
+  std::string alias_of;              // the row that this is another name of; empty: of none
+  bool changes_nothing = false;      // AddIgnored
   SettingSource source = SettingSource::kDefault;
 };
 
@@ -113,6 +115,14 @@ class Settings {
     Add(std::move(name), value, std::move(knob));
     settings_.back().positional = true;
   }
+  // Another program's name for a knob that was added before. `means`: its words for values. A name
+  // with underscores may be written with dashes too.
+  void AddAlias(std::string name, std::string_view of,
+                std::map<std::string, std::string> means = {});
+  // Another program's knob that has nothing to set here: any value is taken, and nothing changes.
+  void AddIgnored(std::string name, Setting::Kind kind, Knob knob);
+  // The names of those that were given.
+  std::vector<std::string> IgnoredNames() const;
   // A knob of a sister program: its variable may be set here and is not an error.
   void IgnoreVariable(std::string name) { ignored_variables_.push_back(std::move(name)); }
   void IgnoreVariablesOf(const Settings& other);  // all its knobs

@@ -19,9 +19,27 @@ struct Bound {
   std::vector<std::string> texts;
 };
 
-void Bind(CLI::App& app, Bound& bound) {
+// "--batch_size", and "--batch-size" unless that is a row of its own.
+std::string FlagsOf(const Setting& setting, std::span<const Setting> settings) {
+  const std::string flag = "--" + setting.name, dashes = WithDashes(setting.name);
+  const bool is_row = std::any_of(settings.begin(), settings.end(),
+                                  [&](const Setting& row) { return row.name == dashes; });
+  return is_row ? flag : flag + ",--" + dashes;
+}
+
+// As the user wrote it.
+std::string OriginOf(const Setting& setting, const std::vector<std::string>& arguments) {
+  const std::string dashes = "--" + WithDashes(setting.name);
+  const bool has_dashes =
+      std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+        return argument.substr(0, argument.find('=')) == dashes;
+      });
+  return has_dashes ? dashes : "--" + setting.name;
+}
+
+void Bind(CLI::App& app, std::span<const Setting> settings, Bound& bound) {
   const Setting& setting = *bound.setting;
-  const std::string flag = "--" + setting.name;
+  const std::string flag = FlagsOf(setting, settings);
   const std::string names = setting.positional ? setting.name + "," + flag : flag;
   switch (setting.kind) {
     case Setting::Kind::kSwitch:
@@ -68,7 +86,7 @@ std::vector<GivenSetting> ReadArguments(const std::vector<std::string>& argument
   std::deque<Bound> bounds;  // addresses stay
   for (const Setting& setting : settings) {
     bounds.push_back({&setting});
-    Bind(app, bounds.back());
+    Bind(app, settings, bounds.back());
   }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
@@ -85,7 +103,7 @@ std::vector<GivenSetting> ReadArguments(const std::vector<std::string>& argument
     if (bound.setting->kind != Setting::Kind::kList) texts = {texts.back()};
     given.push_back({.name = bound.setting->name,
                      .texts = std::move(texts),
-                     .origin = "--" + bound.setting->name,
+                     .origin = OriginOf(*bound.setting, arguments),
                      .source = SettingSource::kFlag});
   }
   return given;

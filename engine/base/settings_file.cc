@@ -87,15 +87,19 @@ std::vector<GivenSetting> ReadConfigFile(const std::filesystem::path& path,
       continue;
     }
     const std::string& name = key.Scalar();
-    const auto setting = std::find_if(settings.begin(), settings.end(),
-                                      [&](const Setting& row) { return row.name == name; });
+    auto setting = std::find_if(settings.begin(), settings.end(),
+                                [&](const Setting& row) { return row.name == name; });
+    if (setting == settings.end()) {
+      setting = std::find_if(settings.begin(), settings.end(),
+                             [&](const Setting& row) { return WithDashes(row.name) == name; });
+    }
     if (setting == settings.end()) {
       problems.push_back(line + ": unknown key " + Quoted(name, 100) +
                          DidYouMean(name, NamesOf(settings)));
-    } else if (!seen.insert(name).second) {
+    } else if (!seen.insert(setting->name).second) {
       problems.push_back(line + ": " + name + " stands twice");
     } else if (auto texts = TextsOf(value, setting->kind)) {
-      given.push_back({name, std::move(*texts), line + ": " + name, SettingSource::kFile});
+      given.push_back({setting->name, std::move(*texts), line + ": " + name, SettingSource::kFile});
     } else {
       problems.push_back(line + ": " + name +
                          (setting->kind == Setting::Kind::kList

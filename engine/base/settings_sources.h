@@ -30,6 +30,9 @@ std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>
 std::vector<GivenSetting> ReadConfigFile(const std::filesystem::path& path,
                                          std::span<const Setting> settings, Problems& problems);
 
+// "batch_size" -> "batch-size": the other way to write such a name.
+std::string WithDashes(std::string name);
+
 std::vector<std::string> NamesOf(std::span<const Setting> settings);
 
 // A scalar as YAML, quoted where it must be.

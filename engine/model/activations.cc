@@ -30,7 +30,7 @@ MoeActivations MoeFor(const ModelConfig& config, int64_t tokens, DType activatio
                       .output = Tensor(DType::kF32, {rows, config.hidden_size}),
                       .shared = {}};
   const int64_t num_shared =
-      keep == Keep::kForBackward ? moe.num_shared : std::min<int64_t>(moe.num_shared, 1);
+      keep != Keep::kNothing ? moe.num_shared : std::min<int64_t>(moe.num_shared, 1);
   for (int64_t i = 0; i < num_shared; ++i) {
     made.shared.push_back(FeedForwardFor(tokens, moe.intermediate_size, activation));
   }
@@ -45,7 +45,7 @@ LayerActivations LayerFor(const ModelConfig& config, int64_t tokens, DType activ
   made.qkv = Tensor(DType::kF32, {tokens, (heads + 2 * config.num_kv_heads) * dim});
   made.q = Tensor(DType::kF32, {tokens, heads, dim});
   made.attended = Tensor(activation, {tokens, heads * dim});
-  if (keep == Keep::kForBackward) {
+  if (keep != Keep::kNothing) {
     made.input = Tensor(DType::kF32, {tokens, hidden});
     made.statistics = Tensor(DType::kF32, {tokens, heads, 2});
     made.middle = Tensor(DType::kF32, {tokens, hidden});
@@ -73,7 +73,7 @@ std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int
       all.push_back(LayerFor(config, max_tokens, activation, input, keep, sizes));
     }
   }
-  if (keep == Keep::kNothing) {
+  if (keep != Keep::kForBackward) {
     all.push_back(LayerFor(config, max_tokens, activation, input, keep, any));
   }
   return all;

@@ -14,6 +14,7 @@ namespace tandem {
 enum class Keep : uint8_t {
   kNothing,
   kForBackward,  // every layer's activations, also those that inference has no need of
+  kLayerInputs,  // those of one layer, and every layer's input: the others are computed again
 };
 
 struct FeedForwardActivations {
@@ -48,8 +49,8 @@ struct LayerActivations {
   MoeActivations moe;
 };
 
-// For all layers, or for each: with leading dimensions for max_tokens. `activation` is what norms,
-// attention and activations write; `input` what a matmul reads.
+// For all layers, or for each (kForBackward): with leading dimensions for max_tokens. `activation`
+// is what norms, attention and activations write; `input` what a matmul reads.
 std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int64_t max_tokens,
                                                   DType activation, DType input, Keep keep);
 

@@ -6,6 +6,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/attention.h"
+#include "kernels/attention_dropout.h"
 #include "kernels/embedding.h"
 #include "kernels/moe.h"
 #include "kernels/norm.h"
@@ -54,13 +55,17 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
       weights_(weights),
       rope_(config.rope),
       activation_dtype_(weights.dtype == DType::kBf16 ? DType::kBf16 : DType::kF32),
-      max_tokens_(max_tokens) {
+      max_tokens_(max_tokens),
+      keep_(keep) {
   const int64_t rows = max_tokens * std::max<int64_t>(config.moe.top_k, 1);
   const int64_t kv_heads = config.num_kv_heads, dim = config.head_dim;
   const bool int8 = weights.dtype == DType::kI8;
   CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
   layers_ = AllocateActivations(config, max_tokens, activation_dtype_,
                                 int8 ? DType::kI8 : activation_dtype_, keep);
+  if (keep == Keep::kLayerInputs) {
+    layer_inputs_ = Tensor(DType::kF32, {config.num_layers * max_tokens, config.hidden_size});
+  }
   hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
   normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size});
   k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
@@ -78,8 +83,39 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
 }
 
 const LayerActivations& Transformer::activations(int64_t layer) const {
-  CHECK(static_cast<int64_t>(layers_.size()) == config_.num_layers, "activations are not kept");
-  return layers_[static_cast<size_t>(layer)];
+  CHECK(keep_ != Keep::kNothing, "activations are not kept");
+  if (keep_ == Keep::kForBackward) return layers_[static_cast<size_t>(layer)];
+  CHECK(computed_layer_ == layer, computed_layer_, layer);
+  return layers_.front();
+}
+
+void Transformer::SetDropout(const Dropout& dropout) {
+  CHECK(!dropout.is_active() || keep_ != Keep::kNothing, "dropout is for training");
+  dropout_ = dropout;
+  if (dropout.is_active() && branch_.empty()) {
+    branch_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size});
+  }
+}
+
+Transformer::Destination Transformer::Before(TensorView y, MatmulOutput output) {
+  if (!dropout_.is_active()) return {y, output};
+  return {branch_.view().Rows(0, num_tokens_), MatmulOutput::kStore};
+}
+
+void Transformer::DropInto(Context& context, const Destination& to, const DropoutMask& mask) {
+  if (!dropout_.is_active()) return;
+  DropOut(context, {.x = branch_.view().Rows(0, num_tokens_),
+                    .mask = mask,
+                    .y = to.y,
+                    .output = to.output == MatmulOutput::kAdd ? DropoutOutput::kAdd
+                                                              : DropoutOutput::kStore});
+}
+
+void Transformer::Recompute(Context& context, const TokenBatch& batch, KvPool& pool,
+                            int64_t layer) {
+  if (keep_ != Keep::kLayerInputs || computed_layer_ == layer) return;
+  Convert(context, {.x = InputOf(layer), .y = hidden_.view().Rows(0, num_tokens_)});
+  Layer(context, batch, pool, layer);
 }
 
 void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& pool) {
@@ -89,10 +125,22 @@ void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& poo
   Embedding(context, {.ids = batch.token_ids(),
                       .table = weights_.embedding,
                       .y = hidden_.view().Rows(0, num_tokens_)});  // [tokens, hidden]
-  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
-    AttentionBlock(context, batch, pool, layer);  // hidden += attention(norm(hidden))
-    FeedForwardBlock(context, layer);             // hidden += ffn(norm(hidden))
+  if (dropout_.is_active()) {
+    const TensorView hidden = hidden_.view().Rows(0, num_tokens_);
+    DropOut(context, {.x = hidden, .mask = MaskOf(DropoutPlace::kEmbedding, 0), .y = hidden});
   }
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    if (keep_ == Keep::kLayerInputs) {
+      Convert(context, {.x = hidden_.view().Rows(0, num_tokens_), .y = InputOf(layer)});
+    }
+    Layer(context, batch, pool, layer);
+  }
+}
+
+void Transformer::Layer(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer) {
+  AttentionBlock(context, batch, pool, layer);  // hidden += attention(norm(hidden))
+  FeedForwardBlock(context, layer);             // hidden += ffn(norm(hidden))
+  computed_layer_ = layer;
 }
 
 void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool,
@@ -127,21 +175,29 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
   Rope(context, {.positions = batch.positions(), .table = rope_, .x = q});
   Rope(context, {.positions = batch.positions(), .table = rope_, .x = k});
   KvWrite(context, {.k = k, .v = v, .batch = batch.ragged(), .pool = pool, .layer = layer});
-  Attention(context, {.q = q,
-                      .batch = batch.ragged(),
-                      .pool = pool,
-                      .layer = layer,
-                      .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
-                      .window = config_.windows[static_cast<size_t>(layer)],
-                      .y = attended.Reshaped({tokens, config_.num_heads, dim}),
-                      .statistics = FirstRows(kept.statistics, tokens)});
+  const AttentionArgs attention{.q = q,
+                                .batch = batch.ragged(),
+                                .pool = pool,
+                                .layer = layer,
+                                .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                                .window = config_.windows[static_cast<size_t>(layer)],
+                                .y = attended.Reshaped({tokens, config_.num_heads, dim}),
+                                .statistics = FirstRows(kept.statistics, tokens)};
+  if (dropout_.is_active()) {
+    const DropoutMask mask = MaskOf(DropoutPlace::kAttentionWeights, layer);
+    DropoutAttention(context, {.attention = attention, .mask = mask});
+  } else {
+    Attention(context, attention);
+  }
+  const Destination to = Before(hidden, MatmulOutput::kAdd);
   const MatmulInput mixed = Stage(context, attended);  // [tokens, heads * head_dim]
   Matmul(context, {.x = mixed.x,
                    .x_scales = mixed.scales,
                    .w = weights.output,
                    .bias = Optional(weights.output_bias),
-                   .y = hidden,
-                   .output = MatmulOutput::kAdd});  // [tokens, hidden]
+                   .y = to.y,
+                   .output = to.output});  // [tokens, hidden]
+  DropInto(context, {hidden, MatmulOutput::kAdd}, MaskOf(DropoutPlace::kAttentionOutput, layer));
 }
 
 void Transformer::FeedForwardBlock(Context& context, int64_t layer) {
@@ -153,10 +209,11 @@ void Transformer::FeedForwardBlock(Context& context, int64_t layer) {
   Remember(context, hidden, kept.middle);
   Norm(context, hidden, weights.ffn_norm, normed);  // [tokens, hidden]
   if (weights.moe) {
-    MixtureOfExperts(context, *weights.moe, normed, kept.moe);
+    MixtureOfExperts(context, *weights.moe, normed, kept.moe, layer);
   } else {
-    FeedForward(context, *weights.dense, Stage(context, normed), kept.dense, hidden,
-                MatmulOutput::kAdd);
+    const Destination to = Before(hidden, MatmulOutput::kAdd);
+    FeedForward(context, *weights.dense, Stage(context, normed), kept.dense, to.y, to.output);
+    DropInto(context, {hidden, MatmulOutput::kAdd}, MaskOf(DropoutPlace::kFeedForward, layer));
   }
 }
 
@@ -182,7 +239,7 @@ void Transformer::FeedForward(Context& context, const FeedForwardWeights& weight
 }
 
 void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
-                                   ConstTensorView normed, MoeActivations& kept) {
+                                   ConstTensorView normed, MoeActivations& kept, int64_t layer) {
   const MoeConfig& moe = config_.moe;
   const int64_t tokens = num_tokens_, rows = tokens * moe.top_k;
   Route(context, weights, normed, kept);
@@ -201,11 +258,14 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
   // The shared experts read the same staged input, so they run before it is overwritten.
   ConstTensorView shared;
   for (size_t index = 0; index < weights.shared.size(); ++index) {
-    const TensorView sum = shared_output_.view().Rows(0, tokens);
+    const Destination sum{shared_output_.view().Rows(0, tokens),
+                          index == 0 ? MatmulOutput::kStore : MatmulOutput::kAdd};
+    const Destination to = Before(sum.y, sum.output);
     FeedForward(context, weights.shared[index], Stage(context, normed),
-                kept.shared[std::min(index, kept.shared.size() - 1)], sum,
-                index == 0 ? MatmulOutput::kStore : MatmulOutput::kAdd);
-    shared = sum;
+                kept.shared[std::min(index, kept.shared.size() - 1)], to.y, to.output);
+    DropInto(context, sum,
+             MaskOf(DropoutPlace::kSharedExperts, layer, static_cast<int64_t>(index)));
+    shared = sum.y;
   }
   const TensorView gate_up = kept.routed.gate_up.view().Rows(0, rows);
   const TensorView activated = kept.routed.activated.view().Rows(0, rows);
@@ -222,6 +282,10 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
                           .offsets = kept.offsets,
                           .w = weights.down,
                           .y = output});  // [rows, hidden]
+  if (dropout_.is_active()) {
+    const DropoutMask mask = MaskOf(DropoutPlace::kFeedForward, layer);
+    DropOut(context, {.x = output, .mask = mask, .y = output});
+  }
   MoeCombine(context, {.y_rows = output,
                        .row_of = row_of,
                        .weights = FirstRows(kept.shares, tokens),

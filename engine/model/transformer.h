@@ -14,6 +14,7 @@
 #include "engine/model/token_batch.h"
 #include "engine/model/weights.h"
 #include "kernels/core/context.h"
+#include "kernels/dropout.h"
 #include "kernels/kv_pages.h"
 #include "kernels/rope.h"
 
@@ -24,6 +25,9 @@ class Transformer {
   // `config` and `weights` outlive this. Buffers are sized for max_tokens a step.
   Transformer(const ModelConfig& config, const ModelWeights& weights, int64_t max_tokens,
               Keep keep = Keep::kNothing);
+
+  // Of every Forward from here on; for training. A new Transformer has none.
+  void SetDropout(const Dropout& dropout);
 
   // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
   // here until the next call: the residual stream before the final norm.
@@ -37,8 +41,11 @@ class Transformer {
   // picked [rows, hidden], f32: the residual stream; normed [rows, hidden], activation dtype.
   void HeadInput(Context& context, ConstTensorView rows, TensorView picked, TensorView normed);
 
-  // Of the last Forward; with Keep::kForBackward only. Leading dimensions are max_tokens.
+  // Of the last Forward; not with Keep::kNothing. Leading dimensions are max_tokens.
   const LayerActivations& activations(int64_t layer) const;
+  // With Keep::kLayerInputs, before activations(layer): computes them again, to the same bits, of
+  // what the last Forward had of `batch` and `pool`. hidden() is that layer's output then.
+  void Recompute(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   const RopeTable& rope() const { return rope_; }
   DType activation_dtype() const { return activation_dtype_; }
 
@@ -52,14 +59,30 @@ class Transformer {
     ConstTensorView scales;
   };
 
+  void Layer(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
+  // [tokens, hidden]: what `layer` read in the last Forward.
+  TensorView InputOf(int64_t layer) {
+    return layer_inputs_.view().Rows(layer * max_tokens_, num_tokens_);
+  }
   void AttentionBlock(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   void FeedForwardBlock(Context& context, int64_t layer);
   void FeedForward(Context& context, const FeedForwardWeights& weights, const MatmulInput& input,
                    FeedForwardActivations& activations, TensorView y, MatmulOutput output);
   void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed,
-                        MoeActivations& activations);
+                        MoeActivations& activations, int64_t layer);
   void Route(Context& context, const MoeWeights& weights, ConstTensorView normed,
              MoeActivations& activations);
+  // Where a block writes what is to be put into `y` (or added to it): there, or with dropout into a
+  // buffer, from which DropInto takes it.
+  struct Destination {
+    TensorView y;
+    MatmulOutput output;
+  };
+  Destination Before(TensorView y, MatmulOutput output);
+  void DropInto(Context& context, const Destination& to, const DropoutMask& mask);
+  DropoutMask MaskOf(DropoutPlace place, int64_t layer, int64_t index = 0) const {
+    return DropoutMask(dropout_, place, layer, index);
+  }
   LayerActivations& At(int64_t layer) {
     return layers_[layers_.size() == 1 ? 0 : static_cast<size_t>(layer)];
   }
@@ -71,11 +94,15 @@ class Transformer {
   RopeTable rope_;
   DType activation_dtype_;  // of what norms, attention and activations write: bf16 or f32
   int64_t max_tokens_;
-  int64_t num_tokens_ = 0;  // of the last Forward
+  Keep keep_;
+  Dropout dropout_;              // set by SetDropout
+  int64_t num_tokens_ = 0;       // of the last Forward
+  int64_t computed_layer_ = -1;  // whose activations a set for all layers has; set by Layer
 
   // Activations of one step; the leading dimension is max_tokens, or max_tokens * top_k for
   // experts.
   std::vector<LayerActivations> layers_;  // one for all, or one for each
+  Tensor layer_inputs_;                   // [layers * tokens, hidden], f32; kLayerInputs only
   Tensor hidden_;                         // [tokens, hidden], f32: the residual stream
   Tensor normed_;                         // [tokens, hidden], activation dtype: the final norm
   Tensor k_;                              // [tokens, kv_heads, head_dim], f32
@@ -84,6 +111,7 @@ class Transformer {
   Tensor row_scales_;                     // [rows], f32; int8 weights only
   Tensor expert_scales_;                  // [rows], f32; mixtures with int8 weights only
   Tensor shared_output_;                  // [tokens, hidden], f32; mixtures only
+  Tensor branch_;                         // [tokens, hidden], f32; with dropout only
 };
 
 }  // namespace tandem

@@ -132,6 +132,9 @@ void AddTrain(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   train.app->add_option("--row-tokens", options.row_tokens, "tokens of each")
       ->check(CLI::PositiveNumber);
+  train.app->add_flag("--checkpoint-activations", options.checkpoint_activations,
+                      "keep layers' inputs alone and compute the rest again");
+  train.app->add_flag("--muon", options.muon, "hidden matrices by Muon");
   train.app->add_option("--repeats", options.repeats, "steps")->check(CLI::PositiveNumber);
   train.OnRun([](TrainBenchOptions& given) { RunTrainBench(given); });
 }

@@ -63,10 +63,13 @@ void RunTrainBench(const TrainBenchOptions& options) {
   Context context{.pool = pool, .isa = options.isa, .workspace = workspace};
   ModelWeights compute = AllocateWeights(config, options.dtype);
   const int64_t tokens = options.num_rows * options.row_tokens;
-  Trainer trainer(context, config, compute,
-                  {.optimizer = {},
-                   .schedule = {.kind = ScheduleKind::kConstant, .rate = 1e-4, .num_steps = 100},
-                   .max_tokens = tokens});
+  Trainer trainer(
+      context, config, compute,
+      {.optimizer = {.kind = options.muon ? OptimizerKind::kMuon : OptimizerKind::kAdamW},
+       .schedule = {.kind = ScheduleKind::kConstant, .rate = 1e-4, .num_steps = 100},
+       .checkpoint_activations = options.checkpoint_activations ? ActivationCheckpoints::kLayer
+                                                                : ActivationCheckpoints::kNone,
+       .max_tokens = tokens});
   InitialiseWeights(config, InitKind::kNormal, 1, trainer.weights().masters());
   trainer.weights().Publish(context);
 

@@ -17,6 +17,8 @@ struct TrainBenchOptions {
   InstructionSet isa = BestInstructionSet();
   int64_t num_rows = 8;  // sequences of a step, all in one micro-batch
   int64_t row_tokens = 512;
+  bool checkpoint_activations = false;
+  bool muon = false;
   int repeats = 5;  // the median is printed
 };
 

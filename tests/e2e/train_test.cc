@@ -39,6 +39,34 @@ TEST_F(TrainPrograms, MakeAModelThatAnswers) {
   EXPECT_NE(answers.find("The baker opens it."), std::string::npos) << answers;
 }
 
+// A row is 512 tokens unless somebody says so, and this model's context 256.
+TEST_F(TrainPrograms, TakeRowsThatFitTheModelUnlessTold) {
+  base_.Write("texts.jsonl", kTexts);
+  base_.Write("config.json", kConfig);
+  Output({"tandem-train", "tokenizer", Path("texts.jsonl"), "--vocab-size", "300", "--output",
+          Path("tokenizer")});
+  const auto command = [&](const std::string& output, std::vector<std::string> more) {
+    std::vector<std::string> all = {
+        "tandem-train", "pretrain", Path("texts.jsonl"), "--tokenizer",       Path("tokenizer"),
+        "--rows",       "1",        "--model-config",    Path("config.json"), "--output",
+        Path(output)};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const std::string text = Output(command("fitted", {}));
+  EXPECT_NE(text.find("steps of 1 x 256 tokens"), std::string::npos) << text;
+  const std::string cut = Output(command(
+      "cut", {"--max_seq_len", "5", "--too-long", "cut", "--num-workers", "8", "--use_wandb"}));
+  EXPECT_NE(cut.find("changes nothing   --num_workers, --use_wandb\n"), std::string::npos) << cut;
+  EXPECT_NE(cut.find("steps of 1 x 5 tokens"), std::string::npos) << cut;
+
+  std::vector<std::string> too_long = command("refused", {"--row-tokens", "512"});
+  too_long.front() = kBin + too_long.front();
+  Program refused(too_long);
+  EXPECT_EQ(refused.Wait(), 2);
+  EXPECT_NE(refused.text().find("context of 256"), std::string::npos) << refused.text();
+}
+
 TEST_F(TrainPrograms, ListEveryBadLineBeforeTheyTrain) {
   base_.Write("texts.jsonl", "{\"text\": \"good\"}\n{\"text\": \"  \"}\nnot JSON\n");
   base_.Write("config.json", kConfig);

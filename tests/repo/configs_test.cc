@@ -1,20 +1,24 @@
-// Every file under configs/ is loaded by a test: that it is well-formed, and in configs/serve that
-// the settings of `tandem serve` take it.
+// Every file under configs/ is loaded by a test: that it is well-formed, in configs/serve that the
+// settings of `tandem serve` take it, in configs/train that those of tandem-train do, and in
+// configs/models that it is a model of its published size.
 
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "api/cli/serve_options.h"
 #include "engine/base/settings.h"
+#include "engine/config/model_config.h"
 #include "kernels/core/error.h"
 #include "tests/repo/source_tree.h"
 #include "tests/support/temporary_directory.h"
+#include "trainer/cli/train_model.h"
 
 namespace tandem {
 namespace {
@@ -97,6 +101,60 @@ TEST(Configs, ServeNamesAWrongKeyAndAnOpenHost) {
             std::string::npos);
   EXPECT_NE(ProblemOfServe(directory.Write("c.yaml", "host: 0.0.0.0\n")).find("--api-key"),
             std::string::npos);
+}
+
+// What `tandem-train pretrain` or `sft` says about the file, or nothing; both have one table.
+std::string ProblemOfTraining(const std::filesystem::path& file) {
+  TrainingRunOptions options;
+  Settings settings("tandem-train", "");
+  AddTrainingSettings(settings, options);
+  try {
+    settings.Parse({.arguments = {"data.jsonl", "--output", "out", "--config", file.string()},
+                    .variables = {}});
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  if (options.model_config.empty()) return "";
+  const std::filesystem::path model =
+      std::filesystem::path(TANDEM_SOURCE_DIR) / options.model_config;
+  return std::filesystem::exists(model) ? "" : "there is no " + model.string();
+}
+
+TEST(Configs, TrainTakesItsFiles) {
+  size_t num_files = 0;
+  for (const char* folder : {"train", "train/default"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(kConfigs / folder)) {
+      if (entry.path().extension() != ".yaml") continue;
+      ++num_files;
+      const std::string stem = entry.path().stem();
+      EXPECT_TRUE(stem.ends_with("pretrain") || stem.ends_with("sft"))
+          << entry.path() << " names no command";
+      EXPECT_EQ(ProblemOfTraining(entry.path()), "");
+    }
+  }
+  EXPECT_GE(num_files, 11u);
+}
+
+TEST(Configs, TrainNamesAWrongValue) {
+  const TemporaryDirectory directory;
+  EXPECT_NE(ProblemOfTraining(directory.Write("a.yaml", "too-long: shorten\n")).find("split"),
+            std::string::npos);
+  EXPECT_NE(ProblemOfTraining(directory.Write("b.yaml", "model-config: nowhere.json\n")).find("no"),
+            std::string::npos);
+}
+
+TEST(Configs, ModelsHaveTheirPublishedSizes) {
+  const std::map<std::string, int64_t> sizes = {{"minimind2-26m", 25'829'888},
+                                                {"minimind2-104m", 104'030'976},
+                                                {"minimind2-moe-145m", 145'029'760},
+                                                {"minimind3-64m", 63'912'192},
+                                                {"minimind3-moe-198m", 198'416'640}};
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigs / "models")) {
+    const std::string name = entry.path().stem();
+    ASSERT_TRUE(sizes.contains(name)) << entry.path() << " has no size in this test";
+    const ModelConfig config = ParseModelConfig(ReadText(entry.path()), name);
+    EXPECT_EQ(config.num_parameters(), sizes.at(name)) << name;
+  }
 }
 
 TEST(Configs, BadFilesAreFound) {

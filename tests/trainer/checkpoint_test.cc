@@ -199,6 +199,69 @@ TEST_F(Checkpoints, GoOnWithTheSameBits) {
   }
 }
 
+// On its way down from a scale that overflows, and on its way up: none of it is lost.
+TEST_F(Checkpoints, KeepTheLossScale) {
+  TrainerOptions options = Options();
+  options.loss_scaling = {.initial = 0x1p127, .growth_steps = 7};
+  Session whole(shard_, DType::kF16, options), first(shard_, DType::kF16, options),
+      second(shard_, DType::kF16, options);
+  const TrainBatch one_target{
+      .token_ids = {1, 2}, .cu_seqlens = {0, 2}, .targets = {5, TrainBatch::kNoTarget}};
+  for (Session* session : {&whole, &first}) {
+    for (int i = 0; i < 16; ++i) {  // so that gradients of the head are large
+      session->trainer.weights().masters().final_norm.data<float>()[i] = 8.0f;
+    }
+    session->trainer.weights().Publish(session->context);
+    EXPECT_TRUE(session->trainer.Step(session->context, {&one_target, 1}).scale_was_too_large);
+  }
+  for (int i = 0; i < 5; ++i) first.Step();
+  first.Save(run_);
+  second.Restore(FindNewestCheckpoint(run_).newest.value());
+  for (int i = 0; i < 25; ++i) second.Step();
+  for (int i = 0; i < 30; ++i) whole.Step();
+  EXPECT_TRUE(second.trainer.optional_loss_scaler()->state() ==
+              whole.trainer.optional_loss_scaler()->state());
+  EXPECT_TRUE(second.Bits() == whole.Bits());
+  Session other(shard_, DType::kF16);
+  EXPECT_THROW(other.Restore(FindNewestCheckpoint(run_).newest.value()), ConfigError);
+}
+
+TEST_F(Checkpoints, GoOnWithTheSameMasksOfDropout) {
+  TrainerOptions options = Options();
+  options.dropout = 0.2;
+  options.dropout_seed = 11;
+  Session whole(shard_, DType::kBf16, options), again(shard_, DType::kBf16, options);
+  Session without(shard_, DType::kBf16);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_NE(whole.Step(), without.Step());
+  }
+  again.Restore(OpenCheckpoint(whole.Save(run_)));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(again.Step(), whole.Step());
+  EXPECT_TRUE(again.Bits() == whole.Bits());
+  EXPECT_THROW(without.Restore(FindNewestCheckpoint(run_).newest.value()), ConfigError);
+}
+
+TEST_F(Checkpoints, KeepMuonsMomentum) {
+  TrainerOptions options = Options();
+  options.optimizer.kind = OptimizerKind::kMuon;
+  options.schedule.rate = 2e-2;
+  ModelConfig config = TinyMoeConfig();
+  config.vocab_size = 12;
+  Session whole(shard_, DType::kF32, options, config), again(shard_, DType::kF32, options, config);
+  const double before = whole.Step();
+  for (int i = 0; i < 9; ++i) whole.Step();
+  again.Restore(OpenCheckpoint(whole.Save(run_)));
+  EXPECT_TRUE(again.Bits() == whole.Bits());
+  EXPECT_EQ(again.Step(), whole.Step());
+  for (int i = 0; i < 20; ++i) whole.Step();
+  EXPECT_LT(whole.Step(), before / 2);
+  Session adamw(shard_, DType::kF32, Options(), config);
+  const std::string message =
+      MessageOf<ConfigError>([&] { adamw.Restore(FindNewestCheckpoint(run_).newest.value()); });
+  EXPECT_NE(message.find("optimizer.kind is not set here and was muon"), std::string::npos)
+      << message;
+}
+
 TEST_F(Checkpoints, HaveMixturesOfExpertsToo) {
   ModelConfig config = TinyMoeConfig();
   config.vocab_size = 12;

@@ -24,10 +24,12 @@ TrainBatch SomeBatch() {
 }
 
 struct Session {
-  explicit Session(const ModelConfig& model = Stories260KConfig(), DType dtype = DType::kF32)
+  explicit Session(const ModelConfig& model = Stories260KConfig(), DType dtype = DType::kF32,
+                   ActivationCheckpoints checkpoints = ActivationCheckpoints::kNone)
       : config(model),
         compute(AllocateWeights(config, dtype)),
-        trainer(context, config, compute, {.max_tokens = 64}) {
+        trainer(context, config, compute,
+                {.checkpoint_activations = checkpoints, .max_tokens = 64}) {
     InitialiseWeights(config, InitKind::kNormal, 3, trainer.weights().masters());
     trainer.weights().Publish(context);
   }
@@ -100,6 +102,12 @@ TEST(FindNotFinite, NamesTheFirstActivation) {
   Session first;
   MakeHuge(first.layer(0).attention.qkv);
   ExpectPart(first.Find({SomeBatch()}), "layer 0, qkv (");
+}
+
+TEST(FindNotFinite, ComputesActivationsThatWereNotKept) {
+  Session run(Stories260KConfig(), DType::kF32, ActivationCheckpoints::kLayer);
+  MakeHuge(run.layer(3).dense->gate_up);
+  ExpectPart(run.Find({SomeBatch()}), "in the forward pass, layer 3, gate_up (");
 }
 
 TEST(FindNotFinite, NamesAnActivationOfAMixture) {

@@ -55,6 +55,22 @@ TEST(LossGuard, RollsBackAfterThreeSkippedStepsWhateverTheOptions) {
   EXPECT_EQ(verdict.reason, "the loss is not finite");
 }
 
+TEST(LossGuard, DoesNotMindALossScaleThatWasTooLarge) {
+  LossGuard guard = WithHistory();
+  StepReport report = Skipped(30);
+  report.scale_was_too_large = true;
+  for (; report.step < 60; ++report.step) EXPECT_FALSE(guard.Observe(report).roll_back);
+  EXPECT_FALSE(guard.doubts());
+  // In a row of bad steps it is no end: the row begins where it began.
+  guard.Observe(Skipped(60));
+  report.step = 61;
+  guard.Observe(report);
+  guard.Observe(Skipped(62));
+  const GuardVerdict verdict = guard.Observe(Skipped(63));
+  EXPECT_TRUE(verdict.roll_back);
+  EXPECT_EQ(verdict.first_bad_step, 60);
+}
+
 TEST(LossGuard, CountsSkippedStepsBeforeASpike) {
   LossGuard guard = WithHistory();
   EXPECT_FALSE(guard.Observe(Skipped(30)).roll_back);

@@ -35,7 +35,11 @@ int64_t MeasuredBytes(const ModelConfig& config, const MemoryPlanInputs& inputs)
   const int64_t before = ResidentBytes();
   OpContext context(BestInstructionSet(), 2);
   ModelWeights compute = AllocateWeights(config, inputs.dtype);
-  Trainer trainer(context, config, compute, {.max_tokens = inputs.rows * inputs.row_tokens});
+  Trainer trainer(context, config, compute,
+                  {.optimizer = {.kind = inputs.optimizer},
+                   .checkpoint_activations = inputs.checkpoint_activations,
+                   .dropout = inputs.dropout,
+                   .max_tokens = inputs.rows * inputs.row_tokens});
   InitialiseWeights(config, InitKind::kNormal, 3, trainer.weights().masters());
   trainer.weights().Publish(context);
   TrainBatch batch{.cu_seqlens = {0}};
@@ -77,6 +81,47 @@ TEST(MemoryPlan, IsWhatARunTakes) {
   MemoryPlanInputs summed = InputsOf(DType::kBf16, 1);
   summed.accumulate = 4;
   ExpectNear(config, summed);
+}
+
+TEST(MemoryPlan, IsWhatCheckpointedActivationsTake) {
+  if (!CanMeasure()) GTEST_SKIP() << "a sanitizer's memory is in the way";
+  ModelConfig config = MiniMind26MConfig();
+  config.num_layers = 4;
+  config.windows.resize(4);
+  MemoryPlanInputs inputs = InputsOf(DType::kBf16, 4);
+  const MemoryPlanner all(config, inputs);
+  inputs.checkpoint_activations = ActivationCheckpoints::kLayer;
+  ExpectNear(config, inputs);
+  const MemoryPlanner layer(config, inputs);
+  EXPECT_LT(layer.Plan().activations, all.Plan().activations);
+  EXPECT_GT(layer.LargestRows(2 * kGiB), all.LargestRows(2 * kGiB));
+  EXPECT_NE(all.Describe(2 * kGiB).find(" with --checkpoint-activations layer"), std::string::npos);
+  EXPECT_NE(layer.Describe(2 * kGiB).find(" with --checkpoint-activations none"),
+            std::string::npos);
+}
+
+TEST(MemoryPlan, IsWhatDropoutTakes) {
+  if (!CanMeasure()) GTEST_SKIP() << "a sanitizer's memory is in the way";
+  ModelConfig config = MiniMind26MConfig();
+  config.num_layers = 2;
+  config.windows.resize(2);
+  MemoryPlanInputs inputs = InputsOf(DType::kBf16, 2);
+  inputs.dropout = 0.1;
+  ExpectNear(config, inputs);
+}
+
+TEST(MemoryPlan, IsWhatMuonTakes) {
+  if (!CanMeasure()) GTEST_SKIP() << "a sanitizer's memory is in the way";
+  ModelConfig config = MiniMind26MConfig();
+  config.num_layers = 4;
+  config.windows.resize(4);
+  MemoryPlanInputs inputs = InputsOf(DType::kBf16, 1);
+  const MemoryPlan adamw = MemoryPlanner(config, inputs).Plan();
+  inputs.optimizer = OptimizerKind::kMuon;
+  ExpectNear(config, inputs);
+  const int64_t vocabulary = 4 * config.vocab_size * config.hidden_size;
+  const MemoryPlan muon = MemoryPlanner(config, inputs).Plan();
+  EXPECT_LT(muon.optimizer, adamw.optimizer - (adamw.optimizer - 3 * vocabulary) / 4);
 }
 
 TEST(MemoryPlan, IsWhatAMixtureTakes) {

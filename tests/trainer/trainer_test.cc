@@ -148,6 +148,64 @@ TEST(Trainer, SkipsAStepThatIsNotFinite) {
   EXPECT_FALSE(run.Step({MadeBatch(1, 2)}).skipped);
 }
 
+TrainerOptions Scaled(const LossScalingOptions& scaling) {
+  TrainerOptions options = Options();
+  options.loss_scaling = scaling;
+  return options;
+}
+
+// The one target of the first batch has gradients that overflow. fp16 weights have 11 bits, of
+// which the losses of 40 steps are up to 0.12 % off those of f32 (measured).
+TEST(LossScaling, ComesDownFromAScaleThatOverflowsAndTrainsLikeF32) {
+  Session f32(DType::kF32), f16(DType::kF16, Scaled({.initial = 0x1p127}));
+  int num_skipped = 0;
+  double worst = 0.0;
+  for (int32_t step = 0; step < 40; ++step) {
+    const TrainBatch batch = step == 0 ? MadeBatch(0, 1, 2) : MadeBatch(step, 8);
+    const double want = f32.Step({batch}).loss;
+    StepReport report = f16.Step({batch});
+    for (; report.skipped && num_skipped < 100; ++num_skipped) {
+      EXPECT_TRUE(report.scale_was_too_large);
+      EXPECT_NE(report.skipped->find(" at the loss scale "), std::string::npos) << *report.skipped;
+      const double scale = *report.loss_scale;
+      report = f16.Step({batch});
+      EXPECT_EQ(report.loss_scale, scale / 2);
+    }
+    ASSERT_FALSE(report.skipped) << *report.skipped;
+    worst = std::max(worst, std::abs(report.loss - want) / want);
+  }
+  EXPECT_GT(num_skipped, 0);
+  EXPECT_LT(worst, 0.005);
+  EXPECT_LT(*f16.Step({MadeBatch(1, 2)}).loss_scale, 0x1p127);
+}
+
+TEST(LossScaling, DoublesAfterSoundStepsAndUnscalesBeforeTheNorm) {
+  Session plain(DType::kF32), scaled(DType::kF32, Scaled({.initial = 4.0, .growth_steps = 3}));
+  for (int32_t step = 0; step < 7; ++step) {
+    const StepReport want = plain.Step({MadeBatch(step, 3)});
+    const StepReport report = scaled.Step({MadeBatch(step, 3)});
+    EXPECT_EQ(report.loss_scale, step < 3 ? 4.0 : step < 6 ? 8.0 : 16.0) << step;
+    EXPECT_NEAR(report.gradient_norm, want.gradient_norm, 1e-6 * want.gradient_norm);
+    EXPECT_FALSE(want.loss_scale);
+  }
+}
+
+TEST(LossScaling, IsNotToBlameForALossThatIsNotFiniteNorAtItsFloor) {
+  TrainBatch bad = MadeBatch(1, 2);
+  bad.weights.assign(bad.token_ids.size(), 1.0f);
+  bad.weights[3] = std::numeric_limits<float>::infinity();
+  Session run(DType::kF32, Scaled({.initial = 8.0}));
+  StepReport report = run.Step({bad});
+  EXPECT_TRUE(report.skipped);
+  EXPECT_FALSE(report.scale_was_too_large);
+  EXPECT_EQ(run.trainer.optional_loss_scaler()->scale(), 8.0);
+
+  LossScaler scaler({.initial = 2.0});
+  EXPECT_TRUE(scaler.Shrink());
+  EXPECT_FALSE(scaler.Shrink());
+  EXPECT_EQ(scaler.scale(), 1.0);
+}
+
 TEST(GradientSum, AddsInAFixedTree) {
   Session run(DType::kF32);
   for (const int count : {1, 2, 3, 5, 8}) {

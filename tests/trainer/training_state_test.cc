@@ -49,6 +49,19 @@ TEST(TrainingState, IsRefusedWithAnyByteCutOffOrChanged) {
   EXPECT_THROW(ParseTrainingState(text + "\n", "longer"), FormatError);
 }
 
+TEST(TrainingState, KeepsTheLossScale) {
+  TrainingState state = SomeState();
+  EXPECT_EQ(FormatTrainingState(state).find("loss_scaler"), std::string::npos);
+  state.loss_scaler = {.scale = 32768.0, .num_good = 1999};
+  const std::string text = FormatTrainingState(state);
+  EXPECT_TRUE(ParseTrainingState(text, "here") == state);
+  for (const char* scale : {"0.5", "1e40", "-1.0", "null"}) {
+    EXPECT_NE(ProblemOf(Replaced(text, "32768.0", scale)).find("scale"), std::string::npos)
+        << scale;
+  }
+  EXPECT_NE(ProblemOf(Replaced(text, "1999", "-1")).find("good_steps"), std::string::npos);
+}
+
 TEST(TrainingState, ListsAllThatIsWrong) {
   std::string text = FormatTrainingState(SomeState());
   text = Replaced(text, "\"step\": 1234", "\"step\": -1");

@@ -1,9 +1,13 @@
 #include "trainer/cli/train_model.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <iostream>
+#include <optional>
 #include <ostream>
+#include <utility>
 
 #include "engine/base/terminal.h"
 #include "kernels/core/error.h"
@@ -31,7 +35,12 @@ void AddModelSettings(Settings& settings, TrainingRunOptions& options) {
                       .group = "model"});
   settings.AddChoice(
       "dtype", &options.dtype,
-      {{"f32", DType::kF32}, {"bf16", DType::kBf16}, {"fp16", DType::kF16}},
+      {{"f32", DType::kF32},
+       {"bf16", DType::kBf16},
+       {"fp16", DType::kF16},
+       {"float32", DType::kF32},
+       {"bfloat16", DType::kBf16},
+       {"float16", DType::kF16}},
       {.help = "of the weights that compute; masters are always f32", .group = "model"});
   settings.Add("output", &options.output,
                {.help = "directory for the trained model",
@@ -60,9 +69,20 @@ void AddDataSettings(Settings& settings, TrainingRunOptions& options) {
   settings.AddChoice("packing", &options.packing,
                      {{"first-fit", Packing::kFirstFit}, {"none", Packing::kNone}},
                      {.help = "samples that share a row, or one a row", .group = "data"});
-  settings.Add(
-      "row-tokens", &options.row_tokens,
-      {.help = "of a row, and at most of a sample", .min = 3, .max = 1 << 20, .group = "data"});
+  settings.Add("row-tokens", &options.row_tokens,
+               {.help = "of a row, and at most of a sample; when not given, the model's context "
+                        "where that is less",
+                .min = 3,
+                .max = 1 << 20,
+                .group = "data"});
+  settings.AddChoice("too-long", &options.too_long,
+                     {{"auto", std::nullopt},
+                      {"refuse", TooLong::kRefuse},
+                      {"cut", TooLong::kCut},
+                      {"split", TooLong::kSplit}},
+                     {.help = "samples longer than --row-tokens: bad lines, their beginning, or "
+                              "several (texts only); auto: plain text is split, the rest refused",
+                      .group = "data"});
 }
 
 void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
@@ -86,6 +106,12 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
                      {.help = "of the learning rate", .group = "steps"});
   settings.Add("warmup-share", &options.warmup_share,
                {.help = "of the steps", .min = 0.0, .max = 1.0, .group = "steps"});
+  settings.AddChoice(
+      "optimizer", &trainer.optimizer.kind,
+      {{"adamw", OptimizerKind::kAdamW}, {"muon", OptimizerKind::kMuon}},
+      {.help = "muon: of the matrices of attention, feed-forward blocks and experts; "
+               "adamw trains the others then",
+       .group = "steps"});
   settings.Add("weight-decay", &trainer.optimizer.decay,
                {.help = "of matrices", .min = 0.0, .max = 10.0, .group = "steps"});
   settings.AddChoice("decay-group", &trainer.optimizer.decay_group,
@@ -100,6 +126,19 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
   settings.AddChoice("loss-mean", &trainer.loss_mean,
                      {{"tokens", LossMean::kTokens}, {"micro-batches", LossMean::kMicroBatches}},
                      {.help = "what a step's loss is the mean over", .group = "steps"});
+  settings.AddChoice(
+      "checkpoint-activations", &trainer.checkpoint_activations,
+      {{"none", ActivationCheckpoints::kNone}, {"layer", ActivationCheckpoints::kLayer}},
+      {.help = "layer: keeps each layer's input alone and computes the rest twice; less "
+               "memory, the same bits",
+       .group = "steps"});
+  settings.Add(
+      "dropout", &trainer.dropout,
+      {.help = "share of values dropped: after the embedding, of attention's probabilities "
+               "(which makes attention slow), after o_proj and down_proj",
+       .min = 0.0,
+       .max = 0.95,
+       .group = "steps"});
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
@@ -167,6 +206,42 @@ void AddGuardSettings(Settings& settings, TrainingRunOptions& options) {
                {.help = "before the run gives up", .min = 0, .max = 100, .group = kGroup});
 }
 
+// What MiniMind's scripts are started with.
+void AddMiniMindNames(Settings& settings, TrainingRunOptions& options) {
+  constexpr std::pair<const char*, const char*> kAliases[] = {{"batch_size", "rows"},
+                                                              {"learning_rate", "learning-rate"},
+                                                              {"accumulation_steps", "accumulate"},
+                                                              {"grad_clip", "max-norm"},
+                                                              {"log_interval", "log-every"},
+                                                              {"save_interval", "save-every"},
+                                                              {"max_seq_len", "row-tokens"},
+                                                              {"data_path", "data"},
+                                                              {"save_dir", "output"},
+                                                              {"from_resume", "resume"}};
+  for (const auto& [name, of] : kAliases) {
+    settings.AddAlias(name, of);
+  }
+  settings.AddAlias("from_weight", "model", {{"none", ""}});
+  constexpr char kShape[] = "MiniMind's shape, of a new model without --model-config";
+  settings.Add("hidden_size", &options.shape.hidden_size,
+               {.help = "768 unless given", .min = 16, .max = 1 << 16, .group = kShape});
+  settings.Add("num_hidden_layers", &options.shape.num_layers,
+               {.help = "8 unless given", .min = 1, .max = 1 << 10, .group = kShape});
+  settings.Add("use_moe", &options.shape.use_moe,
+               {.help = "1: four experts, one a token", .min = 0, .max = 1, .group = kShape});
+  constexpr char kIgnored[] = "taken, and change nothing here";
+  settings.AddIgnored("num_workers", Setting::Kind::kValue,
+                      {.help = "data is tokenised once, by all threads", .group = kIgnored});
+  settings.AddIgnored("use_compile", Setting::Kind::kValue,
+                      {.help = "it always is", .group = kIgnored});
+  settings.AddIgnored("use_wandb", Setting::Kind::kSwitch,
+                      {.help = "log.jsonl and --tensorboard are there", .group = kIgnored});
+  settings.AddIgnored("wandb_project", Setting::Kind::kValue,
+                      {.help = "likewise", .group = kIgnored});
+  settings.AddIgnored("device", Setting::Kind::kValue,
+                      {.help = "it trains on the processor", .group = kIgnored});
+}
+
 // On a terminal the program's own output is a line that is rewritten.
 RunConsole MakeConsole(const CommandLine& line, const StopRequest& stop) {
   RunConsole console{.out = line.out, .columns = {}, .stop_signal = [&] { return stop.signal(); }};
@@ -182,6 +257,10 @@ int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& optio
     line.out << *text;
     return 0;
   }
+  options.row_tokens_are_given = settings.IsSet("row-tokens");
+  if (const auto ignored = settings.IgnoredNames(); !ignored.empty()) {
+    line.out << fmt::format("{:<17} --{}\n", "changes nothing", fmt::join(ignored, ", --"));
+  }
   const StopRequest stop;
   const TrainingResult result = RunTraining(options, MakeConsole(line, stop));
   return result.stop_signal ? kExitOfSignal + *result.stop_signal : 0;
@@ -195,6 +274,7 @@ void AddTrainingSettings(Settings& settings, TrainingRunOptions& options) {
   AddStepSettings(settings, options);
   AddRunSettings(settings, options);
   AddGuardSettings(settings, options);
+  AddMiniMindNames(settings, options);
 }
 
 int Pretrain(const CommandLine& line) {

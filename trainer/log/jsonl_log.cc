@@ -64,13 +64,15 @@ std::filesystem::path CutPath(const std::filesystem::path& path, int64_t first_s
 
 std::string StepLine(const StepReport& report, TrainingLog::Seconds duration) {
   if (report.skipped) return EventLine(report.step, "skipped", *report.skipped);
+  const std::string scale =
+      report.loss_scale ? R"(,"loss_scale":)" + JsonNumber(*report.loss_scale) : "";
   return fmt::format(
       R"({{"step":{},"loss":{},"balance_loss":{},"gradient_norm":{},"rate":{},"tokens":{},)"
-      R"("targets":{},"seconds":{},"tokens_per_second":{}}})",
+      R"("targets":{},"seconds":{},"tokens_per_second":{}{}}})",
       report.step, JsonNumber(report.loss), JsonNumber(report.balance_loss),
       JsonNumber(report.gradient_norm), JsonNumber(report.rate), report.num_tokens,
       report.num_targets, JsonNumber(duration.count()),
-      JsonNumber(TokensPerSecond(report.num_tokens, duration)));
+      JsonNumber(TokensPerSecond(report.num_tokens, duration)), scale);
 }
 
 std::string EvaluationLine(int64_t step, std::span<const EvaluationValue> values) {

@@ -313,6 +313,55 @@ TEST_F(SettingsTest, RefusesATableThatContradictsItself) {
   EXPECT_THROW(settings_.Add("value", &value, {.max = 4}), InternalError);
 }
 
+// A table that takes another program's flags.
+class OtherNames : public SettingsTest {
+ protected:
+  OtherNames() {
+    settings_.AddAlias("max_sequences", "max-num-seqs");
+    settings_.AddAlias("use_prefixes", "prefix-caching");
+    settings_.AddAlias("weights_dir", "model", {{"none", ""}});
+    settings_.AddAlias("max_num_seqs", "max-num-seqs");  // with dashes it is the row itself
+    settings_.AddIgnored("num_workers", Setting::Kind::kValue, {.help = "nothing"});
+    settings_.AddIgnored("use_board", Setting::Kind::kSwitch, {.help = "nothing"});
+  }
+};
+
+TEST_F(OtherNames, SetTheRowTheyMean) {
+  Parse({"--weights_dir", "none", "--max_sequences", "3", "--use_prefixes", "0"});
+  EXPECT_EQ(options_.max_num_seqs, 3);
+  EXPECT_EQ(options_.model, "");
+  EXPECT_FALSE(options_.prefix_caching);
+  EXPECT_EQ(settings_.SourceOf("max-num-seqs"), SettingSource::kFlag);
+  Parse({"dir", "--max-sequences=5"});
+  EXPECT_EQ(options_.max_num_seqs, 5);
+  Parse({"dir", "--max_num_seqs", "6"});
+  EXPECT_EQ(options_.max_num_seqs, 6);
+  Parse({"dir", "--max-num-seqs", "7"}, {{"TANDEM_MAX_SEQUENCES", "8"}});
+  EXPECT_EQ(options_.max_num_seqs, 7);
+  Parse({"dir", "--config", File("max_sequences: 9\nuse-prefixes: 1\n")});
+  EXPECT_EQ(options_.max_num_seqs, 9);
+  EXPECT_TRUE(options_.prefix_caching);
+}
+
+TEST_F(OtherNames, StandInMessagesAsTheyWereWritten) {
+  EXPECT_TRUE(Contains(Error({"dir", "--max_sequences", "x"}), "--max_sequences is \"x\""));
+  EXPECT_TRUE(Contains(Error({"dir", "--max-sequences", "x"}), "--max-sequences is \"x\""));
+  EXPECT_TRUE(Contains(Error({"dir", "--max-num-seqs", "2", "--max-sequences", "3"}),
+                       "--max-num-seqs and --max-sequences set the same"));
+  EXPECT_TRUE(Contains(Error({"dir", "--use_prefixes", "maybe"}), "expected true or false"));
+}
+
+TEST_F(OtherNames, MayChangeNothing) {
+  EXPECT_TRUE(settings_.IgnoredNames().empty());
+  const auto text = Parse({"dir", "--use-board", "--num_workers", "8", "--print-config"});
+  EXPECT_EQ(settings_.IgnoredNames(), (std::vector<std::string>{"num_workers", "use_board"}));
+  ASSERT_TRUE(text.has_value());
+  for (const char* name : {"num_workers", "use_board", "max_sequences"}) {
+    EXPECT_EQ(text->find(name), std::string::npos) << name;
+  }
+  EXPECT_TRUE(Contains(settings_.Help(80), "\nother names:\n  --max_sequences INT"));
+}
+
 TEST(Settings, GivesAPositionalListWhatIsLeft) {
   std::string first;
   std::vector<std::string> rest;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/activation.h"
+#include "kernels/dropout.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
 
@@ -117,6 +118,35 @@ class AddOp : public OpRun {
   TensorView y_;
 };
 
+// Added, or in place of what was there.
+class DropOutOp : public OpRun {
+ public:
+  DropOutOp(Shape shape, DropoutOutput output) : output_(output) {
+    x_ = tensors_.Input(NormalTensor(shape, 8));
+    y_ = tensors_.InOut(NormalTensor(shape, 9));
+  }
+  void Run(Context& context) override {
+    DropOut(context, {.x = x_, .mask = mask_, .y = y_, .output = output_});
+  }
+  std::vector<std::vector<double>> Reference() const override {
+    std::vector<double> want = ToDoubles(y_);
+    std::vector<float> factors(want.size());
+    mask_.Fill(0, static_cast<int64_t>(want.size()), factors.data());
+    for (size_t i = 0; i < want.size(); ++i) {
+      const float dropped = x_.data<float>()[i] * factors[i];
+      const float old = output_ == DropoutOutput::kAdd ? y_.data<float>()[i] : 0.0f;
+      want[i] = static_cast<double>(old + dropped);
+    }
+    return {want};
+  }
+
+ private:
+  DropoutOutput output_;
+  DropoutMask mask_{{.share = 0.3, .seed = 6}, DropoutPlace::kFeedForward, 1};
+  ConstTensorView x_;
+  TensorView y_;
+};
+
 OpCase NormCase(OpUse use, const NormShape& s) {
   const int64_t count = s.rows * s.width;
   const bool rounds = s.cast == NormCast::kBeforeWeight;
@@ -167,6 +197,21 @@ OpCase AddCase(OpUse use, int64_t rows, int64_t width) {
           }};
 }
 
+OpCase DropOutCase(OpUse use, int64_t rows, int64_t width, DropoutOutput output) {
+  const bool adds = output == DropoutOutput::kAdd;
+  return {.op = adds ? "drop_out_add" : "drop_out",
+          .shape = Times({rows, width}),
+          .dtype = "f32",
+          .use = use,
+          .bytes = (adds ? 12 : 8) * rows * width,
+          .in_place_bytes = 4 * rows * width,
+          .flops = rows * width,
+          .tolerance = DType::kI32,
+          .prepare = [=](Context&) {
+            return std::make_unique<DropOutOp>(Shape{rows, width}, output);
+          }};
+}
+
 void AddNormTestCases(std::vector<OpCase>& cases) {
   std::vector<NormShape> shapes = {{200, 512}, {301, 172}, {70, 513}};  // several threads' worth
   for (const int64_t rows : {0, 1, 3, 37}) {
@@ -203,6 +248,11 @@ void AddRowTestCases(std::vector<OpCase>& cases) {
   cases.push_back(AddCase(OpUse::kTest, 0, 3));
   cases.push_back(AddCase(OpUse::kTest, 7, 11));
   cases.push_back(AddCase(OpUse::kTest, 100, 1000));
+  for (const DropoutOutput output : {DropoutOutput::kStore, DropoutOutput::kAdd}) {
+    for (const int64_t rows : {0, 1, 7, 100}) {
+      cases.push_back(DropOutCase(OpUse::kTest, rows, 11 + 9 * rows, output));
+    }
+  }
 }
 
 }  // namespace
@@ -221,6 +271,8 @@ void AddRowCases(std::vector<OpCase>& cases) {
     cases.push_back(SiluMulCase(OpUse::kBench, {tokens, 2048, DType::kBf16}));
     cases.push_back(RopeCase(OpUse::kBench, {tokens, 8, 64}));
     cases.push_back(AddCase(OpUse::kBench, tokens, 512));
+    cases.push_back(DropOutCase(OpUse::kBench, tokens, 512, DropoutOutput::kAdd));
+    cases.push_back(DropOutCase(OpUse::kBench, tokens, 512, DropoutOutput::kStore));
   }
 }
 

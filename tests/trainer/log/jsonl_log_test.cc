@@ -40,6 +40,13 @@ std::string Steps(int64_t first, int64_t last) {
 
 TEST(JsonlLog, WritesAStepALine) { EXPECT_EQ(StepLine(Report(7), Seconds(0.25)), kStep7); }
 
+TEST(JsonlLog, WritesTheLossScaleWhereThereIsOne) {
+  StepReport report = Report(7);
+  report.loss_scale = 65536.0;
+  EXPECT_TRUE(
+      Contains(StepLine(report, Seconds(0.25)), R"("tokens_per_second":2048,"loss_scale":65536})"));
+}
+
 TEST(JsonlLog, WritesNullForANumberThatIsNotFinite) {
   StepReport report = Report(7);
   report.loss = std::numeric_limits<double>::quiet_NaN();
