@@ -94,10 +94,9 @@ std::filesystem::path FindModelDirectory(const ModelOptions& options) {
     throw ConfigError("--model " + options.model.string() + " is no directory");
   }
   if (const auto found = FindProgramFile(ProgramFolder(), kDefaultModel)) return *found;
-  throw ConfigError(std::string("no default model exists yet (") + kDefaultModel +
-                    " did not come with this program); give one with --model DIR, a directory with "
-                    "config.json, model.safetensors "
-                    "and tokenizer.json or tokenizer.model");
+  throw ConfigError(std::string("the default model is not there: ") + kDefaultModel +
+                    " did not come with this program; give a model with --model DIR, a directory "
+                    "with config.json, model.safetensors and tokenizer.json or tokenizer.model");
 }
 
 ModelRunnerOptions RunnerOptions(const ModelOptions& options,

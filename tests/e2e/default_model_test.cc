@@ -75,7 +75,7 @@ TEST_F(DefaultModel, IsServedWithoutBeingNamed) {
   const uint16_t port = PortOf(server_);
   ASSERT_NE(port, 0) << server_.text();
   const json answer =
-      Chat(port, {{{"role", "user"}, {"content", "Hello! What is your name, please?"}}});
+      Chat(port, {{{"role", "user"}, {"content", "Who are you?"}}});
   const json& choice = answer["choices"][0];
   EXPECT_EQ(choice["finish_reason"], "stop");
   EXPECT_NE(choice["message"]["content"].get<std::string>().find("Tandem"), std::string::npos)

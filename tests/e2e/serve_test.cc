@@ -215,13 +215,13 @@ TEST_F(ServeProgram, ListensOnAUnixSocket) {
   EXPECT_FALSE(std::filesystem::exists(folder / "socket"));
 }
 
-TEST_F(ServeProgram, SaysThatThereIsNoDefaultModel) {
-  const auto before = std::filesystem::current_path();
-  std::filesystem::current_path("/");
-  Program server({kTandem, "serve"});
+TEST_F(ServeProgram, SaysWhereTheDefaultModelIsNot) {
+  const TemporaryDirectory elsewhere;
+  std::filesystem::copy_file(kTandem, elsewhere / "tandem");
+  Program server({(elsewhere / "tandem").string(), "serve", "--port", "0"});
   EXPECT_EQ(server.Wait(), 2);
-  std::filesystem::current_path(before);
-  EXPECT_NE(server.text().find("no default model exists yet"), std::string::npos);
+  EXPECT_NE(server.text().find("the default model is not there"), std::string::npos)
+      << server.text();
   EXPECT_NE(server.text().find("--model DIR"), std::string::npos);
 }
 
