@@ -160,6 +160,26 @@ float RunBf16Tiles(int64_t steps) {
   return 0.0f;
 }
 
+// Eight steps of k, again and again: 16 KiB of x and 16 of weights.
+float RunBf16Loads(int64_t steps) {
+  ConfigureTiles();
+  alignas(64) static thread_local std::byte tiles[2][8][2][1024];
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto& x = tiles[0][i % 8];
+    const auto& w = tiles[1][i % 8];
+    _tile_loadd(4, x[0], 64);
+    _tile_loadd(6, w[0], 64);
+    _tile_loadd(7, w[1], 64);
+    _tile_loadd(5, x[1], 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return 0.0f;
+}
+
 float RunI8Tiles(int64_t steps) {
   ConfigureTiles();
   for (int64_t i = 0; i < steps; ++i) {
@@ -184,6 +204,7 @@ const CeilingLoops kCeilingLoops = {
 #endif
 #if defined(__AMX_BF16__) && defined(__AMX_INT8__)
     .bf16_tiles = {RunBf16Tiles, kTileSteps * 2 * 16 * 16 * 32},
+    .bf16_loads = {RunBf16Loads, kTileSteps * 2 * 16 * 16 * 32},
     .i8 = {RunI8Tiles, kTileSteps * 2 * 16 * 16 * 64},
 #elif defined(__SSE2__)
     .i8 = {RunI8, kI8Flops},

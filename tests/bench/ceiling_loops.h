@@ -16,7 +16,8 @@ struct CeilingLoops {
   float (*read)(const std::byte* data, int64_t size_bytes);  // a multiple of 1024
   UnitLoop f32;
   UnitLoop bf16_dot;    // vectors
-  UnitLoop bf16_tiles;  // AMX
+  UnitLoop bf16_tiles;    // AMX
+  UnitLoop bf16_loads;    // AMX, each product's tiles loaded from the first cache
   UnitLoop i8;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/bench/ceilings.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
@@ -128,6 +129,24 @@ Ceilings MeasureCeilings(Context& context) {
       std::max(ceilings.bf16_vector_flops, MeasureUnit(context, loops.bf16_tiles));
   ceilings.i8_flops = std::max(ceilings.f32_flops, MeasureUnit(context, loops.i8));
   return ceilings;
+}
+
+double SustainedFlops(Context& context, bool bf16, double seconds) {
+  const CeilingLoops& loops = LoopsOf(context.isa);
+  UnitLoop unit = loops.f32;
+  if (bf16 && loops.bf16_dot.run != nullptr) unit = loops.bf16_dot;
+  if (bf16 && loops.bf16_loads.run != nullptr) unit = loops.bf16_loads;
+  constexpr int64_t kSteps = 10000;
+  std::atomic<int64_t> rounds{0};
+  // Each thread for itself: none waits for a slower one.
+  const double took = SecondsOf([&] {
+    context.pool.Run([&](int, int) {
+      for (double spent = 0; spent < seconds; rounds.fetch_add(1, std::memory_order_relaxed)) {
+        spent += SecondsOf([&] { unit.run(kSteps); });
+      }
+    });
+  });
+  return static_cast<double>(rounds.load() * kSteps * unit.flops) / took;
 }
 
 Ceilings Highest(const Ceilings& a, const Ceilings& b) {
