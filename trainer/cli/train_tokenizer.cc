@@ -1,6 +1,7 @@
 #include "trainer/cli/train_tokenizer.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <ostream>
@@ -23,9 +24,17 @@ double SecondsSince(Clock::time_point start) {
 }
 
 // A tokenizer is half of a model: one that is in use is not replaced by accident.
+// Minutes of learning are not lost to a place that cannot be written.
 void CheckOutput(const TrainTokenizerOptions& options) {
-  if (std::filesystem::exists(options.output) && !std::filesystem::is_directory(options.output)) {
-    throw ConfigError("--output " + Quoted(options.output.string()) + " is not a directory");
+  std::filesystem::path there = std::filesystem::absolute(options.output);
+  while (!std::filesystem::exists(there)) there = there.parent_path();
+  if (!std::filesystem::is_directory(there)) {
+    throw ConfigError("--output " + Quoted(options.output.string()) + ": " +
+                      Quoted(there.string()) + " is not a directory");
+  }
+  if (access(there.c_str(), W_OK) != 0) {
+    throw ConfigError("--output " + Quoted(options.output.string()) + ": " +
+                      Quoted(there.string()) + " cannot be written to; give another place");
   }
   const std::filesystem::path file = options.output / "tokenizer.json";
   if (options.overwrite || !std::filesystem::exists(file)) return;

@@ -76,6 +76,9 @@ TEST(TrainTokenizerCommand, RefusesWhatCannotWork) {
   EXPECT_TRUE(Contains(RunTokenizer({empty, "--output", output}).err, "holds no text"));
   EXPECT_TRUE(Contains(RunTokenizer({"--output", output}).err, "data"));
   EXPECT_TRUE(Contains(RunTokenizer({text, "--output", empty}).err, "is not a directory"));
+  const Outcome below = RunTokenizer({text, "--output", empty + "/tokenizer"});
+  EXPECT_TRUE(Contains(below.err, "is not a directory")) << below.err;
+  EXPECT_EQ(below.out, "");
   EXPECT_FALSE(std::filesystem::exists(output));
 }
 
