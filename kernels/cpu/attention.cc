@@ -61,12 +61,12 @@ void Attention(Context& context, const AttentionArgs& args) {
   const AttentionKernel& kernel = KernelFor(context.isa, args.pool.layout().dtype, call.head_dim);
   WorkspaceScope workspace(context.workspace);
   const AttentionPlan plan =
-      PlanAttention(call, args.batch.num_seqs(), context.pool.num_threads(), workspace);
+      PlanAttention(call, args.batch.num_seqs(), context.pool.NumPieces(INT64_MAX), workspace);
   const int64_t scratch_floats = (kernel.scratch_floats(call) + 15) / 16 * 16;
   float* scratch = workspace.Take<float>(plan.num_shares() * scratch_floats);
 
-  auto run_share = [&](int share, int) {
-    if (share >= plan.num_shares()) return;
+  context.pool.Deal(plan.num_shares(), [&](int64_t index) {
+    const auto share = static_cast<int>(index);
     const auto num_items = static_cast<int64_t>(plan.items.size());
     const AttentionCut& end = plan.cuts[share + 1];
     for (int64_t i = plan.cuts[share].item; i <= end.item && i < num_items; ++i) {
@@ -75,13 +75,8 @@ void Attention(Context& context, const AttentionArgs& args) {
         kernel.attend(call, piece, scratch + share * scratch_floats);
       }
     }
-  };
+  });
   const ScopedFlushDenormals flush;
-  if (plan.num_shares() == 1) {
-    run_share(0, 1);
-  } else {
-    context.pool.Run(run_share);
-  }
   for (const SharedItem& shared : plan.shared) {
     kernel.merge(call, plan.items[shared.item], shared.partials, scratch);
   }

@@ -5,8 +5,8 @@
 namespace tandem::cpu {
 namespace {
 
-// Work below which a second thread costs more than it saves: products of a key or value element.
-constexpr int64_t kMinWorkPerThread = 1 << 17;
+// Work below which another share costs more than it saves: products of a key or value element.
+constexpr int64_t kMinShareWork = 1 << 17;
 
 // Cuts move to the nearest item edge when that unbalances shares by less than this part.
 constexpr int64_t kTolerancePart = 16;
@@ -61,11 +61,11 @@ AttentionCut CutItem(const AttentionItem& item, int64_t index, int64_t offset, i
 }
 
 std::span<const AttentionCut> MakeCuts(std::span<const AttentionItem> items, int64_t head_dim,
-                                       int num_threads, WorkspaceScope& workspace) {
+                                       int64_t max_shares, WorkspaceScope& workspace) {
   int64_t total = 0;
   for (const AttentionItem& item : items) total += Cost(item);
   const int64_t work = total * kBlockKeys * head_dim;
-  const int64_t num_shares = std::clamp<int64_t>(work / kMinWorkPerThread, 1, num_threads);
+  const int64_t num_shares = std::clamp<int64_t>(work / kMinShareWork, 1, max_shares);
 
   auto* cuts = workspace.Take<AttentionCut>(num_shares + 1);
   cuts[0] = {};
@@ -98,11 +98,11 @@ AttentionPiece AttentionPlan::Piece(int index, int64_t item) const {
   return piece;
 }
 
-AttentionPlan PlanAttention(const AttentionCall& call, int64_t num_seqs, int num_threads,
+AttentionPlan PlanAttention(const AttentionCall& call, int64_t num_seqs, int64_t max_shares,
                             WorkspaceScope& workspace) {
   AttentionPlan plan;
   plan.items = MakeItems(call, num_seqs, workspace);
-  plan.cuts = MakeCuts(plan.items, call.head_dim, num_threads, workspace);
+  plan.cuts = MakeCuts(plan.items, call.head_dim, max_shares, workspace);
 
   auto* shared = workspace.Take<SharedItem>(plan.num_shares());
   size_t count = 0;

@@ -1,8 +1,8 @@
 #pragma once
-// How the work of one Attention call is shared out: items in a row, cut into as many contiguous
-// shares of about the same cost as there are threads. A cut that falls inside a long item lies
-// between two of its segments; such an item's segments are merged when all threads are done. Plain
-// data in the workspace of the call; where the cuts lie never changes the bits.
+// How the work of one Attention call is dealt: items in a row, cut into contiguous shares of about
+// the same cost, at most as many as asked for. A cut that falls inside a long item lies between two
+// of its segments; such an item's segments are merged when all shares are done. Plain data in the
+// workspace of the call; where the cuts lie never changes the bits.
 
 #include <span>
 
@@ -17,7 +17,7 @@ struct AttentionCut {
   int64_t segment = 0;
 };
 
-// An item whose segments several threads evaluate.
+// An item whose segments are in several shares.
 struct SharedItem {
   int64_t item = 0;
   float* partials = nullptr;  // [segments of the item][states_floats]
@@ -33,7 +33,7 @@ struct AttentionPlan {
   AttentionPiece Piece(int index, int64_t item) const;
 };
 
-AttentionPlan PlanAttention(const AttentionCall& call, int64_t num_seqs, int num_threads,
+AttentionPlan PlanAttention(const AttentionCall& call, int64_t num_seqs, int64_t max_shares,
                             WorkspaceScope& workspace);
 
 }  // namespace tandem::cpu

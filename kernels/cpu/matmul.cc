@@ -14,16 +14,18 @@ namespace {
 
 static_assert(kPanelColumns == PackedMatrix::kPanel);
 
-// Fewer products than this run on the caller: about what waking the other threads costs.
+// Fewer products than this run on the caller: about what waking the other threads costs. Pieces
+// have half as many at least.
 constexpr int64_t kMinSharedMacs = 64 << 10;
 
 // Rows of x up to this size stay in a core's own cache while panels pass.
 constexpr int64_t kCachedInputBytes = 256 << 10;
 
-// Threads form a grid over rows and panels.
+// Pieces form a grid over rows and panels.
 struct MatmulGrid {
-  int row_parts = 1;
-  int panel_parts = 1;
+  int64_t row_parts = 1;
+  int64_t panel_parts = 1;
+  int64_t num_pieces() const { return row_parts * panel_parts; }
 };
 
 int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
@@ -64,7 +66,7 @@ const MatmulKernels& KernelsOf(InstructionSet isa) {
   }
 }
 
-// What a thread of the grid has to do, in bytes from the last cache: its products, its weights
+// What a piece of the grid takes, in bytes from the last cache: its products, its weights
 // once, and its rows of x: once, or, where they do not stay in its own cache, for every panel.
 double ShareCost(const MatmulKernel& kernel, const MatmulOperands& operands, int64_t k,
                  int64_t rows, int64_t panels) {
@@ -74,18 +76,16 @@ double ShareCost(const MatmulKernel& kernel, const MatmulOperands& operands, int
          static_cast<double>(panels * operands.panel_bytes + x_passes * x_bytes);
 }
 
-// The grid whose slowest thread finishes first. Ties go to fewer row parts: the weights, which are
-// usually larger than x, are then fetched by one thread each.
+// The grid of about `num_pieces` whose largest piece is done first. Ties go to fewer row parts: the
+// weights, which are usually larger than x, are then fetched by one thread each.
 MatmulGrid PlanGrid(const MatmulKernel& kernel, const MatmulOperands& operands, int64_t k,
-                    int64_t tokens, int num_threads) {
+                    int64_t tokens, int64_t num_pieces) {
   const int64_t num_panels = NumPanels(operands);
-  if (tokens * num_panels * kPanelColumns * k < kMinSharedMacs) return {1, 1};
   const int64_t row_tiles = DivideUp(tokens, kernel.tile_rows);
   MatmulGrid best;
   double best_cost = 0;
-  for (int row_parts = 1; row_parts <= num_threads && row_parts <= row_tiles; ++row_parts) {
-    const int panel_parts =
-        static_cast<int>(std::min<int64_t>(num_threads / row_parts, num_panels));
+  for (int64_t row_parts = 1; row_parts <= num_pieces && row_parts <= row_tiles; ++row_parts) {
+    const int64_t panel_parts = std::min(num_pieces / row_parts, num_panels);
     const int64_t rows = std::min(tokens, DivideUp(row_tiles, row_parts) * kernel.tile_rows);
     const double cost = ShareCost(kernel, operands, k, rows, DivideUp(num_panels, panel_parts));
     if (row_parts == 1 || cost < best_cost) {
@@ -96,13 +96,19 @@ MatmulGrid PlanGrid(const MatmulKernel& kernel, const MatmulOperands& operands, 
   return best;
 }
 
-// The part of `thread` in the grid over rows [first_row, first_row + tokens).
-void RunShare(const MatmulKernel& kernel, const MatmulOperands& operands, const MatmulGrid& grid,
-              int64_t first_row, int64_t tokens, int thread) {
-  const int row_part = thread / grid.panel_parts;
-  if (row_part >= grid.row_parts) return;
-  const Range rows = SplitRange(tokens, row_part, grid.row_parts, kernel.tile_rows);
-  const Range panels = SplitRange(NumPanels(operands), thread % grid.panel_parts, grid.panel_parts);
+// How many pieces a product is worth.
+int64_t NumPieces(const ThreadPool& pool, const MatmulOperands& operands, int64_t k,
+                  int64_t tokens) {
+  const int64_t macs = tokens * NumPanels(operands) * kPanelColumns * k;
+  return macs < kMinSharedMacs ? 1 : pool.NumPieces(2 * macs / kMinSharedMacs);
+}
+
+// One piece of the grid over rows [first_row, first_row + tokens).
+void RunPiece(const MatmulKernel& kernel, const MatmulOperands& operands, const MatmulGrid& grid,
+              int64_t first_row, int64_t tokens, int64_t piece) {
+  const Range rows =
+      SplitRange(tokens, piece / grid.panel_parts, grid.row_parts, kernel.tile_rows);
+  const Range panels = SplitRange(NumPanels(operands), piece % grid.panel_parts, grid.panel_parts);
   if (rows.size() == 0 || panels.size() == 0) return;
   kernel.run(operands, {first_row + rows.begin, first_row + rows.end, panels.begin, panels.end});
 }
@@ -158,13 +164,11 @@ void Matmul(Context& context, const MatmulArgs& args) {
 
 void RunMatmul(Context& context, const MatmulKernel& kernel, const MatmulOperands& operands,
                int64_t k, int64_t tokens) {
-  const MatmulGrid grid = PlanGrid(kernel, operands, k, tokens, context.pool.num_threads());
-  if (grid.row_parts * grid.panel_parts == 1) {
-    const ScopedFlushDenormals flush;
-    RunShare(kernel, operands, grid, 0, tokens, 0);
-    return;
-  }
-  context.pool.Run([&](int thread, int) { RunShare(kernel, operands, grid, 0, tokens, thread); });
+  const int64_t num_pieces = NumPieces(context.pool, operands, k, tokens);
+  const MatmulGrid grid = PlanGrid(kernel, operands, k, tokens, num_pieces);
+  context.pool.Deal(grid.num_pieces(), [&](int64_t piece) {
+    RunPiece(kernel, operands, grid, 0, tokens, piece);
+  });
 }
 
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
@@ -180,8 +184,10 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
       if (tokens == 0) continue;
       const PackedMatrix& w = args.w[group];
       const MatmulOperands operands = OperandsOf(input, args.x_scales, w, args.y);
-      const MatmulGrid grid = PlanGrid(kernel, operands, w.k(), tokens, num_threads);
-      RunShare(kernel, operands, grid, offsets[group], tokens, thread);
+      const bool alone = NumPieces(context.pool, operands, w.k(), tokens) == 1;
+      const MatmulGrid grid = PlanGrid(kernel, operands, w.k(), tokens, alone ? 1 : num_threads);
+      if (thread >= grid.num_pieces()) continue;
+      RunPiece(kernel, operands, grid, offsets[group], tokens, thread);
     }
   });
 }

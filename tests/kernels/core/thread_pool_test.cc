@@ -5,8 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <limits>
-#include <mutex>
-#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -32,7 +30,7 @@ TEST(SplitRange, CoversEveryItemOnceOnMultiplesOfTheGrain) {
   }
 }
 
-TEST(ThreadPool, CallsEveryThreadOnceAgainAndAgain) {
+TEST(ThreadPool, CallsEveryIndexOnceAgainAndAgain) {
   ThreadPool pool(3);
   EXPECT_EQ(pool.num_threads(), 3);
   for (int run = 0; run < 200; ++run) {
@@ -43,7 +41,7 @@ TEST(ThreadPool, CallsEveryThreadOnceAgainAndAgain) {
   }
 }
 
-TEST(ThreadPool, CallerIsThreadZero) {
+TEST(ThreadPool, CallerHasIndexZero) {
   ThreadPool pool(2);
   std::thread::id zero;
   pool.Run([&](int thread, int) {
@@ -107,13 +105,45 @@ TEST(ThreadPool, ForRangesLeavesSmallWorkOnTheCaller) {
     EXPECT_EQ(std::this_thread::get_id(), caller);
   });
   EXPECT_EQ(calls, 1);
-  std::mutex mutex;
-  std::set<std::thread::id> threads;
-  pool.ForRanges(64, 16, [&](int64_t, int64_t) {
-    const std::lock_guard lock(mutex);
-    threads.insert(std::this_thread::get_id());
+  std::atomic<int> pieces = 0;
+  pool.ForRanges(64, 16, [&](int64_t begin, int64_t end) {
+    ++pieces;
+    EXPECT_GE(end - begin, 16);
   });
-  EXPECT_EQ(threads.size(), 4u);
+  EXPECT_EQ(pieces, 4);
+}
+
+TEST(ThreadPool, DealsEveryPieceOnceAndTheFirstToTheCaller) {
+  for (const int num_threads : {1, 3}) {
+    ThreadPool pool(num_threads);
+    for (const int64_t pieces : {0, 1, 2, 3, 7, 100}) {
+      for (int again = 0; again < 50; ++again) {
+        std::vector<std::atomic<int>> calls(static_cast<size_t>(pieces));
+        std::thread::id first = std::this_thread::get_id();
+        pool.Deal(pieces, [&](int64_t piece) {
+          ++calls[static_cast<size_t>(piece)];
+          if (piece == 0) first = std::this_thread::get_id();
+        });
+        for (const std::atomic<int>& count : calls) ASSERT_EQ(count, 1);
+        ASSERT_EQ(first, std::this_thread::get_id());
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, AWorkerThatIsHeldUpKeepsOnePieceFromTheOthers) {
+  ThreadPool pool(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  constexpr int kPieces = 8;
+  for (int again = 0; again < 20; ++again) {
+    std::atomic<int> done = 0;
+    pool.Deal(kPieces, [&](int64_t) {
+      // A worker waits until all other pieces are done, which only the caller is left to do.
+      while (std::this_thread::get_id() != caller && done < kPieces - 1) std::this_thread::yield();
+      ++done;
+    });
+    ASSERT_EQ(done, kPieces);
+  }
 }
 
 #if defined(__x86_64__)
