@@ -9,6 +9,7 @@
 
 #include "api/cli/command_line.h"
 #include "api/cli/command_settings.h"
+#include "api/cli/failing_runner.h"
 #include "api/cli/loaded_model.h"
 #include "api/cli/loop_engine.h"
 #include "api/cli/serve_access.h"
@@ -29,6 +30,7 @@ SchedulerConfig SchedulerOf(const ServeOptions& options) {
   config.prefix_caching = options.prefix_caching;
   config.max_queued_requests = options.max_queued_requests;
   config.max_queued_tokens = options.max_queued_tokens;
+  config.give_up_after = options.give_up_after;
   return config;
 }
 
@@ -49,8 +51,8 @@ void WarnOfLimits(const LoadedModel& model, const ServedModel& served, Logger& l
   }
 }
 
-ServedModel Served(const LoadedModel& model, const ServeOptions& options,
-                   CompletionEngine& engine) {
+ServedModel Served(const LoadedModel& model, const ServeOptions& options, CompletionEngine& engine,
+                   CircuitBreaker& breaker) {
   std::vector<std::string> names = options.served_model_names;
   if (names.empty()) names.push_back(model.name);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -58,6 +60,8 @@ ServedModel Served(const LoadedModel& model, const ServeOptions& options,
                      .tokenizer = *model.tokenizer,
                      .chat_template = model.chat_template ? &*model.chat_template : nullptr,
                      .engine = engine,
+                     .breaker = breaker,
+                     .degraded_answer = options.degraded_answer,
                      .queue_wait = options.queue_wait,
                      .max_context = MaxContext(*model.runner),
                      .vocab_size = model.runner->limits().vocab_size,
@@ -73,6 +77,32 @@ void FillVersion(const LoadedModel& model, const ServedModel& served, ServerStat
                     {"architecture", std::string(Name(model.runner->config().architecture))},
                     {"dtype", std::string(OptionName(options.dtype))},
                     {"instruction_set", std::string(Name(options.isa))}};
+}
+
+// Failures also go to the log, where they keep the details that clients are not shown.
+class LoggedMetrics : public ServerMetrics {
+ public:
+  LoggedMetrics(std::string_view model, Names names, Logger& log)
+      : ServerMetrics(model, names), log_(log) {}
+
+  void OnFailure(std::string_view what) override {
+    ServerMetrics::OnFailure(what);
+    log_.Error("engine failure", {{"what", what}});
+  }
+
+ private:
+  Logger& log_;
+};
+
+void LogTransition(const CircuitBreaker::Transition& transition, Logger& log) {
+  const bool opens = transition.to == BreakerState::kOpen;
+  const std::chrono::duration<double> open_time = transition.open_time;
+  log.Log(opens ? LogLevel::kWarning : LogLevel::kInfo, "circuit breaker",
+          {{"from", Name(transition.from)},
+           {"to", Name(transition.to)},
+           {"failed", transition.num_failed},
+           {"ended", transition.num_ended},
+           {"open_seconds", open_time.count()}});
 }
 
 // How the server ends: no new requests, then the running ones, then the connections. A second
@@ -115,6 +145,9 @@ int Serve(const CommandLine& line) {
   }
   const std::vector<std::string> keys = CollectApiKeys(options);
   CheckExposure(options, keys);
+  CheckFailureSettings(options);
+  const FailingSteps failing =
+      options.fail_steps ? ParseFailingSteps(*options.fail_steps) : FailingSteps();
   Logger log(options.log_level, line.err);
   const StopSignals signals(HasReloadable(options) ? StopSignals::Reload::kOnHangUp
                                                    : StopSignals::Reload::kNever);
@@ -127,16 +160,22 @@ int Serve(const CommandLine& line) {
   StartupGate gate(log);
   HttpServer http(MakeAddress(options), limits, gate, tls);
   const LoadedModel model = LoadModel(options.model);
-  ServerMetrics metrics(
+  LoggedMetrics metrics(
       options.served_model_names.empty() ? model.name : options.served_model_names.front(),
-      options.metric_names);
-  EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
+      options.metric_names, log);
+  FailingRunner failing_runner(*model.runner, failing);
+  Runner& runner = options.fail_steps ? static_cast<Runner&>(failing_runner) : *model.runner;
+  EngineLoop loop(runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
-  const ServedModel served = Served(model, options, engine);
+  CircuitBreaker breaker(
+      options.breaker, CircuitBreaker::Clock::now,
+      [&](const CircuitBreaker::Transition& transition) { LogTransition(transition, log); });
+  const ServedModel served = Served(model, options, engine, breaker);
   ServerStatus status;
   FillVersion(model, served, status);
 
   WarnOfLimits(model, served, log);
+  if (options.fail_steps) log.Warning("steps are made to fail", {{"steps", *options.fail_steps}});
   Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
   const std::vector<Route> routes = AllRoutes(generator, status, metrics);
   Router router(routes, std::move(access), metrics, log);

@@ -5,6 +5,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "api/routes/breaker_metrics.h"
 #include "api/routes/engine_metrics.h"
 #include "api/routes/vllm_metrics.h"
 
@@ -65,6 +66,11 @@ struct ServerMetrics::State {
           .Name("tandem_completions_finished_total")
           .Help("Choices of completions by the reason they ended.")
           .Register(registry);
+  prometheus::Counter& step_failures = prometheus::BuildCounter()
+                                           .Name("tandem_step_failures_total")
+                                           .Help("Steps of the engine that failed.")
+                                           .Register(registry)
+                                           .Add({});
   Histogram& queue_seconds =
       AddHistogram("tandem_request_queue_seconds", "From arrival at the engine to the first step.",
                    kWaitSeconds);
@@ -107,9 +113,12 @@ void ServerMetrics::OnStep(Seconds elapsed, int64_t, int64_t) {
   state_->step_seconds.Observe(elapsed.count());
 }
 
-std::string ServerMetrics::Render(const EngineStats& stats) const {
+void ServerMetrics::OnFailure(std::string_view) { state_->step_failures.Increment(); }
+
+std::string ServerMetrics::Render(const EngineStats& stats, const BreakerStats& breaker) const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   AppendEngineMetrics(stats, state_->model_name, families);
+  AppendBreakerMetrics(breaker, families);
   if (state_->names == Names::kOwnAndVllm) AppendVllmMetrics(state_->model_name, families);
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -121,7 +121,9 @@ TEST(OpenApi, HasAllThatItRefersToAndUsesAllThatItHas) {
 TEST(OpenApi, DescribesEveryRouteAndNoOther) {
   const ByteTokenizer tokenizer;
   FakeEngine engine;
-  const ServedModel model{.names = {"tiny"}, .tokenizer = tokenizer, .engine = engine};
+  CircuitBreaker breaker{BreakerOptions()};
+  const ServedModel model{
+      .names = {"tiny"}, .tokenizer = tokenizer, .engine = engine, .breaker = breaker};
   ServerMetrics metrics("tiny");
   const ServerStatus status;
   Generator generator(model, metrics);
