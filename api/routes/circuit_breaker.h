@@ -25,7 +25,8 @@ struct BreakerOptions {
   std::chrono::milliseconds window{30'000};
   int64_t min_requests = 20;
   std::chrono::milliseconds open_time{10'000};
-  std::chrono::milliseconds max_open_time{300'000};  // at least open_time
+  // At least open_time. OpenAI's clients ignore a longer Retry-After than a minute.
+  std::chrono::milliseconds max_open_time{60'000};
   int64_t num_probes = 3;
 };
 

@@ -1,6 +1,7 @@
 #include "api/routes/server_metrics.h"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -71,6 +72,15 @@ struct ServerMetrics::State {
                                            .Help("Steps of the engine that failed.")
                                            .Register(registry)
                                            .Add({});
+  prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
+                                                          .Name("tandem_build_info")
+                                                          .Help("The program's version.")
+                                                          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& start_time =
+      prometheus::BuildGauge()
+          .Name("tandem_start_time_seconds")
+          .Help("When the server began to serve, since 1970.")
+          .Register(registry);
   Histogram& queue_seconds =
       AddHistogram("tandem_request_queue_seconds", "From arrival at the engine to the first step.",
                    kWaitSeconds);
@@ -86,7 +96,11 @@ struct ServerMetrics::State {
 };
 
 ServerMetrics::ServerMetrics(std::string_view model, Names names)
-    : state_(std::make_unique<State>(model, names)) {}
+    : state_(std::make_unique<State>(model, names)) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  state_->build_info.Add({{"version", TANDEM_VERSION}}).Set(1.0);
+  state_->start_time.Add({}).Set(now.count());
+}
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::CountHttp(std::string_view route, int status) {
