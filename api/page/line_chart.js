@@ -59,7 +59,9 @@ export class LineChart {
     this.cursor = svg("path", { class: "cursor" });
     this.picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
       role: "img" });
-    this.picture.append(svg("path", { class: "grid", d: gridPath() }), ...this.lines, this.cursor);
+    // The first line on top, for it is the one that is told first.
+    this.picture.append(svg("path", { class: "grid", d: gridPath() }), ...this.lines.toReversed(),
+      this.cursor);
     const legend = series.map((_, i) =>
       element("li", {}, element("i", { className: `series-${i}` }), this.labels[i], this.values[i]));
     const frame = element("div", { className: "frame" }, this.picture, this.top);
