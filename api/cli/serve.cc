@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <ostream>
 #include <thread>
 
@@ -94,6 +95,14 @@ class LoggedMetrics : public ServerMetrics {
   Logger& log_;
 };
 
+// Null without --fail-steps.
+std::unique_ptr<Runner> MakeFailingRunner(const ServeOptions& options, Runner& runner,
+                                          Logger& log) {
+  if (!options.fail_steps) return nullptr;
+  log.Warning("steps are made to fail", {{"steps", *options.fail_steps}});
+  return std::make_unique<FailingRunner>(runner, ParseFailingSteps(*options.fail_steps));
+}
+
 void LogTransition(const CircuitBreaker::Transition& transition, Logger& log) {
   const bool opens = transition.to == BreakerState::kOpen;
   const std::chrono::duration<double> open_time = transition.open_time;
@@ -146,8 +155,6 @@ int Serve(const CommandLine& line) {
   const std::vector<std::string> keys = CollectApiKeys(options);
   CheckExposure(options, keys);
   CheckFailureSettings(options);
-  const FailingSteps failing =
-      options.fail_steps ? ParseFailingSteps(*options.fail_steps) : FailingSteps();
   Logger log(options.log_level, line.err);
   const StopSignals signals(HasReloadable(options) ? StopSignals::Reload::kOnHangUp
                                                    : StopSignals::Reload::kNever);
@@ -163,19 +170,16 @@ int Serve(const CommandLine& line) {
   LoggedMetrics metrics(
       options.served_model_names.empty() ? model.name : options.served_model_names.front(),
       options.metric_names, log);
-  FailingRunner failing_runner(*model.runner, failing);
-  Runner& runner = options.fail_steps ? static_cast<Runner&>(failing_runner) : *model.runner;
-  EngineLoop loop(runner, SchedulerOf(options), &metrics);
+  const std::unique_ptr<Runner> failing = MakeFailingRunner(options, *model.runner, log);
+  EngineLoop loop(failing ? *failing : *model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
-  CircuitBreaker breaker(
-      options.breaker, CircuitBreaker::Clock::now,
-      [&](const CircuitBreaker::Transition& transition) { LogTransition(transition, log); });
+  CircuitBreaker breaker(options.breaker, CircuitBreaker::Clock::now,
+                         [&log](const auto& transition) { LogTransition(transition, log); });
   const ServedModel served = Served(model, options, engine, breaker);
   ServerStatus status;
   FillVersion(model, served, status);
 
   WarnOfLimits(model, served, log);
-  if (options.fail_steps) log.Warning("steps are made to fail", {{"steps", *options.fail_steps}});
   Generator generator(served, metrics, options.log_prompts ? &log : nullptr);
   const std::vector<Route> routes = AllRoutes(generator, status, metrics);
   Router router(routes, std::move(access), metrics, log);

@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "api/cli/failing_runner.h"
 #include "api/routes/browser_rules.h"
 #include "engine/text/unicode.h"
 #include "kernels/core/error.h"
@@ -219,6 +220,7 @@ void CheckFailureSettings(const ServeOptions& options) {
                       " ms, less than --breaker-open-time, which is " +
                       std::to_string(breaker.open_time.count()) + " ms; raise it");
   }
+  if (options.fail_steps) ParseFailingSteps(*options.fail_steps);
   if (!options.degraded_answer) return;
   if (breaker.threshold <= 0.0) {
     throw ConfigError(

@@ -61,8 +61,8 @@ void AddServeSettings(Settings& settings, ServeOptions& options);
 std::vector<std::string> CollectApiKeys(const ServeOptions& options);
 // ConfigError when strangers could use the server: another host than loopback, and no key.
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys);
-// ConfigError when the knobs of the circuit breaker contradict each other, or the degraded answer
-// is no text.
+// ConfigError when the knobs of the circuit breaker contradict each other, the degraded answer is
+// no text, or fail_steps no steps.
 void CheckFailureSettings(const ServeOptions& options);
 HttpLimits MakeLimits(const ServeOptions& options);
 

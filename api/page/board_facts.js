@@ -8,7 +8,7 @@ import { number, t } from "./i18n.js";
 const stateTexts = { closed: "board.closed", open: "board.open", half_open: "board.half_open" };
 
 // "2 d 3 h", "3 h 12 min", "5 min 20 s", "20 s"
-export function duration(seconds) {
+function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const parts = [[86400, "board.days"], [3600, "board.hours"], [60, "board.minutes"],
     [1, "board.seconds"]];
@@ -23,11 +23,11 @@ export function duration(seconds) {
 
 const labelOf = (metrics, name, label) => samplesOf(metrics, name)[0]?.labels[label] ?? "";
 
-export const breakerState = (metrics) =>
-  samplesOf(metrics, "tandem_breaker_state").find(({ value }) => value === 1)?.labels.state ?? "closed";
+const breakerState = (metrics) => samplesOf(metrics, "tandem_breaker_state")
+  .find(({ value }) => value === 1)?.labels.state ?? "closed";
 
 // [{kind, count}], the most frequent first.
-export function errorKinds(metrics) {
+function errorKinds(metrics) {
   const kinds = new Map();
   const add = (kind, count) => {
     if (count > 0) kinds.set(kind, (kinds.get(kind) ?? 0) + count);
@@ -39,8 +39,8 @@ export function errorKinds(metrics) {
   add("board.step_failures", total(metrics, "tandem_step_failures_total"));
   add("board.refused", total(metrics, "tandem_breaker_refused_total"));
   add("board.degraded", total(metrics, "tandem_degraded_answers_total"));
-  const late = total(metrics, "tandem_completions_finished_total", ({ reason }) => reason === "deadline");
-  add("board.late", late);
+  add("board.late", total(metrics, "tandem_completions_finished_total",
+    ({ reason }) => reason === "deadline"));
   return [...kinds].map(([kind, count]) => ({ kind, count })).sort((a, b) => b.count - a.count);
 }
 

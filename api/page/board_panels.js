@@ -3,21 +3,26 @@
 
 import { number, t } from "./i18n.js";
 
+const percentileOf = (label, share, metric) =>
+  ({ label, key: `${metric} ${share}`, of: (window) => window.percentile(share, metric) });
 const percentiles = (metric) => [
-  { label: "board.median", key: `${metric}:50`, of: (window) => window.percentile(0.5, metric) },
-  { label: "board.percentile_high", key: `${metric}:95`, of: (window) => window.percentile(0.95, metric) },
-  { label: "board.percentile_top", key: `${metric}:99`, of: (window) => window.percentile(0.99, metric) },
+  percentileOf("board.median", 0.5, metric),
+  percentileOf("board.percentile_high", 0.95, metric),
+  percentileOf("board.percentile_top", 0.99, metric),
 ];
 
 const rateOf = (label, metric, where) =>
   ({ label, key: label, of: (window) => window.rate(metric, where) });
 const gaugeOf = (label, metric) => ({ label, key: label, of: (window) => window.gauge(metric) });
+const shareOf = (label, part, whole) =>
+  ({ label, key: label, of: (window) => window.share(part, whole) });
 
-export const seconds = (value) => (value < 0.9995
+const seconds = (value) => (value < 0.9995
   ? `${number(value * 1000, value < 0.01 ? 2 : value < 0.1 ? 1 : 0)} ms` : `${number(value, 2)} s`);
-export const percent = (value) => `${number(value * 100, value < 0.1 ? 1 : 0)} %`;
-export const count = (value) => number(value, value < 10 ? 1 : 0);
-export const perSecond = (value) => t("board.per_second", { value: number(value, value < 10 ? 2 : 0) });
+const percent = (value) => `${number(value * 100, value < 0.1 ? 1 : 0)} %`;
+const count = (value) => number(value);
+const perSecond = (value) =>
+  t("board.per_second", { value: number(value, value < 10 ? 2 : 0) });
 
 // 499 is a client that left: nobody's error.
 const clientError = ({ code }) => code.startsWith("4") && code !== "499";
@@ -46,8 +51,7 @@ export const panels = [
     gaugeOf("board.in_use", "tandem_kv_usage_ratio"),
     gaugeOf("board.cached", "tandem_kv_cached_ratio")] },
   { title: "board.cache", format: percent, fixedTop: 1, series: [
-    { label: "board.hits", key: "board.hits",
-      of: (window) => window.share("tandem_prefix_cache_hit_tokens_total", "tandem_prompt_tokens_total") },
+    shareOf("board.hits", "tandem_prefix_cache_hit_tokens_total", "tandem_prompt_tokens_total"),
     rateOf("board.busy", "tandem_busy_seconds_total")] },
   { title: "board.errors", format: perSecond, series: [
     rateOf("board.client_errors", "tandem_http_requests_total", clientError),

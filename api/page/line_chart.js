@@ -1,5 +1,5 @@
-// A chart of some lines over the last minutes, in SVG, with a legend that tells their newest values,
-// or those under the pointer. The picture is stretched to its frame; texts stand beside it.
+// A chart of some lines over the last minutes, in SVG, with a legend that tells their newest
+// values, or those under the pointer. The picture is stretched to its frame; texts stand beside it.
 
 import { element } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
@@ -62,8 +62,8 @@ export class LineChart {
     // The first line on top, for it is the one that is told first.
     this.picture.append(svg("path", { class: "grid", d: gridPath() }), ...this.lines.toReversed(),
       this.cursor);
-    const legend = series.map((_, i) =>
-      element("li", {}, element("i", { className: `series-${i}` }), this.labels[i], this.values[i]));
+    const legend = series.map((_, i) => element("li", {},
+      element("i", { className: `series-${i}` }), this.labels[i], this.values[i]));
     const frame = element("div", { className: "frame" }, this.picture, this.top);
     this.node = element("section", { className: "card" }, this.heading,
       element("ul", { className: "legend" }, ...legend), frame);
@@ -100,8 +100,8 @@ export class LineChart {
     if (this.points.length === 0) return;
     const from = this.now - this.milliseconds;
     const seen = this.points.filter(({ time }) => time >= from);
-    const largest = Math.max(0, ...seen.flatMap((each) => this.series.map(({ key }) => each[key] ?? 0)));
-    const top = this.fixedTop ?? roundTop(largest);
+    const values = seen.flatMap((each) => this.series.map(({ key }) => each[key] ?? 0));
+    const top = this.fixedTop ?? roundTop(Math.max(0, ...values));
     this.top.textContent = this.format(top);
     const shown = this.shown(seen, from);
     this.series.forEach(({ key }, i) => {
@@ -125,7 +125,8 @@ export class LineChart {
   }
 
   describe() {
-    const values = this.labels.map((label, i) => `${label.textContent} ${this.values[i].textContent}`);
+    const values = this.labels.map((label, i) =>
+      `${label.textContent} ${this.values[i].textContent}`);
     return `${this.heading.textContent}: ${values.join(", ")}`;
   }
 }

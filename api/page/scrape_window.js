@@ -53,7 +53,8 @@ export class ScrapeWindow {
   // Label sets one by one: one of them may begin again, or be new.
   growth(name, where = () => true) {
     const key = (labels) => JSON.stringify(Object.entries(labels).sort());
-    const known = new Map(samplesOf(this.before, name).map((each) => [key(each.labels), each.value]));
+    const known = new Map(
+      samplesOf(this.before, name).map(({ labels, value }) => [key(labels), value]));
     let sum = 0;
     for (const { labels, value } of samplesOf(this.after, name)) {
       if (where(labels)) sum += increase(known.get(key(labels)) ?? 0, value);

@@ -127,6 +127,7 @@ TEST(ServeOptions, RefuseACircuitBreakerThatContradictsItself) {
   const std::vector<std::string> wrong[] = {
       {"--breaker-open-time", "10m"},
       {"--degraded-answer", ""},
+      {"--fail-steps", "often"},
       {"--degraded-answer", "\xff"},
       {"--degraded-answer", "sorry", "--breaker-threshold", "0"},
   };

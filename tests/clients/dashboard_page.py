@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The dashboard in a real browser.
 
-    python tests/clients/dashboard_page.py [--url http://127.0.0.1:8000 | --tandem build/cpu/bin/tandem]
+    python tests/clients/dashboard_page.py [--url http://127.0.0.1:8000 | --tandem PROGRAM]
                                            [--screenshots DIR] [-k NAME]
 
 Needs Playwright for Python and Chromium (Debian: chromium); without them it says SKIPPED and ends
-with 77. The page is served from the checkout with scripted metrics; with --url or --tandem that of a
-server is tried too. --screenshots leaves pictures of that one in DIR, to be looked at: with --url
+with 77. The page is served from the checkout with scripted metrics; with --url or --tandem that of
+a server is tried too. --screenshots leaves pictures of that one in DIR, to be looked at: with --url
 under whatever load it has.
 """
 

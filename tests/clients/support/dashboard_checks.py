@@ -2,6 +2,7 @@
 function is a check."""
 
 import json
+import math
 import time
 
 from page_session import Session, until
@@ -29,7 +30,8 @@ class BoardSession(Session):
 
     def value(self, title, label):
         """What the legend of a chart says."""
-        card = self.page.locator(".card", has=self.page.get_by_role("heading", name=title, exact=True))
+        heading = self.page.get_by_role("heading", name=title, exact=True)
+        card = self.page.locator(".card", has=heading)
         return card.locator("li", has_text=label).locator("output").inner_text()
 
 
@@ -63,7 +65,8 @@ def reads_the_text_format(session):
     assert parsed["a_total"] == [{"labels": {"x": "1", "y": 'say "hi", {\\}\n'}, "value": 3},
                                  {"labels": {"x": "2"}, "value": 4.5}], parsed
     assert parsed["b"][0]["value"] == 1e-05 and parsed["vllm:e"][0]["value"] == 7
-    assert parsed["c"][0]["value"] == float("inf") and parsed["d"][0]["value"] != parsed["d"][0]["value"]
+    assert parsed["c"][0]["value"] == float("inf")
+    assert math.isnan(parsed["d"][0]["value"])
     assert set(parsed) == {"a_total", "b", "c", "d", "vllm:e"}, parsed
     sums = session.run("exposition.js", f"""[m.total(m.parseMetrics({json.dumps(text)}), "a_total"),
         m.total(m.parseMetrics({json.dumps(text)}), "a_total", (labels) => labels.x === "2"),
@@ -72,15 +75,19 @@ def reads_the_text_format(session):
 
 
 def counts_on_when_a_counter_begins_anew(session):
-    assert session.run("scrape_window.js", "[m.increase(5, 8), m.increase(8, 8), m.increase(8, 3)]") \
-        == [3, 0, 3]
-    window = """(before, after) => new m.ScrapeWindow({ time: 1000, metrics: new Map([["n", before]]) },
+    grown = session.run("scrape_window.js",
+                        "[m.increase(5, 8), m.increase(8, 8), m.increase(8, 3)]")
+    assert grown == [3, 0, 3], grown
+    window = """(before, after) => new m.ScrapeWindow(
+        { time: 1000, metrics: new Map([["n", before]]) },
         { time: 5000, metrics: new Map([["n", after]]) })"""
     growth = session.run("scrape_window.js", f"""(() => {{ const window = {window};
         const of = (code, value) => ({{ labels: {{ code }}, value }});
-        const grown = window([of("200", 10), of("500", 4)], [of("500", 1), of("200", 30), of("404", 2)]);
-        return [grown.growth("n"), grown.growth("n", ({{ code }}) => code === "404"), grown.rate("n"),
-          grown.growth("none"), grown.gauge("none"), grown.share("none", "none"), grown.gauge("n")]; }})()""")
+        const grown = window([of("200", 10), of("500", 4)],
+          [of("500", 1), of("200", 30), of("404", 2)]);
+        return [grown.growth("n"), grown.growth("n", ({{ code }}) => code === "404"),
+          grown.rate("n"), grown.growth("none"), grown.gauge("none"), grown.share("none", "none"),
+          grown.gauge("n")]; }})()""")
     assert growth == [23, 2, 23 / 4, 0, None, None, 33], growth
 
 
@@ -96,11 +103,14 @@ def takes_percentiles_of_buckets(session):
     assert quantile(0.99, 0, 0, 1, 10) == 4, "the last bound is all that is known"
     assert quantile(1, 1, 2, 3, 3) == 4
     deltas = session.run("scrape_window.js", """[
-        m.bucketIncrease([{bound: 1, count: 5}, {bound: 2, count: 9}], [{bound: 1, count: 6}, {bound: 2, count: 19}]),
-        m.bucketIncrease([{bound: 1, count: 5}, {bound: 2, count: 9}], [{bound: 1, count: 1}, {bound: 2, count: 3}]),
+        m.bucketIncrease([{bound: 1, count: 5}, {bound: 2, count: 9}],
+          [{bound: 1, count: 6}, {bound: 2, count: 19}]),
+        m.bucketIncrease([{bound: 1, count: 5}, {bound: 2, count: 9}],
+          [{bound: 1, count: 1}, {bound: 2, count: 3}]),
         m.bucketIncrease([], [{bound: 1, count: 2}])]""")
     assert deltas == [[{"bound": 1, "count": 1}, {"bound": 2, "count": 10}],
-                      [{"bound": 1, "count": 1}, {"bound": 2, "count": 3}], [{"bound": 1, "count": 2}]]
+                      [{"bound": 1, "count": 1}, {"bound": 2, "count": 3}],
+                      [{"bound": 1, "count": 2}]]
 
 
 def draws_lines_with_gaps(session):
@@ -108,7 +118,8 @@ def draws_lines_with_gaps(session):
               {"time": 3000, "value": 4}, {"time": 9000, "value": 0}]
     path = session.run("line_chart.js", f"m.pathOf({json.dumps(points)}, 0, 10000, 4)")
     assert path == "M0.0 150.0h0.1L100.0 100.0M300.0 0.0h0.1M900.0 200.0h0.1", path
-    tops = session.run("line_chart.js", "[0, 0.0003, 0.9, 1, 1.1, 3, 7, 23, 500, 501].map(m.roundTop)")
+    tops = session.run("line_chart.js",
+                       "[0, 0.0003, 0.9, 1, 1.1, 3, 7, 23, 500, 501].map(m.roundTop)")
     assert [round(top, 9) for top in tops] == [1, 0.0005, 1, 1, 2, 5, 10, 50, 500, 1000], tops
 
 
@@ -121,8 +132,9 @@ def shows_what_the_metrics_say(session):
     session.load()
     session.shows_text("#accepted", "0")
     # One scrape has seen zeros; what comes now came since then.
-    session.server.metrics = metrics(accepted=100, generated=4000, latency=(0, 50, 100, 100), waiting=17,
-                                     kv=0.25, prompt=1000, cached=400, state="half_open",
+    session.server.metrics = metrics(accepted=100, generated=4000, latency=(0, 50, 100, 100),
+                                     waiting=17, kv=0.25, prompt=1000, cached=400,
+                                     state="half_open",
                                      codes={"200": 90, "503": 7, "404": 2, "499": 50})
     session.shows_text("#accepted", "100")
     session.shows_text("#breaker", "half-open")
