@@ -41,6 +41,7 @@ struct EngineLoop::State {
       : runner(runner_used),
         observer(optional_observer != nullptr ? *optional_observer : no_observer),
         max_step_failures(config.max_step_failures),
+        give_up_after(config.give_up_after),
         scheduler(runner.limits(), config, observer),
         inbox(runner.limits(), config),
         published(scheduler.stats()),
@@ -53,7 +54,7 @@ struct EngineLoop::State {
   void Guarded(Body body);
   void Obey(Command& command);
   void Step();
-  void FailStep(const std::string& what);
+  void FailStep(const std::string& what, Clock::time_point now);
   void GiveUp(const std::string& what);
   void Publish();
 
@@ -61,6 +62,7 @@ struct EngineLoop::State {
   EngineObserver no_observer;
   EngineObserver& observer;
   const int64_t max_step_failures;
+  const std::chrono::milliseconds give_up_after;
   std::atomic<bool> healthy = true;
 
   // Engine thread only.
@@ -70,6 +72,7 @@ struct EngineLoop::State {
   std::vector<Delivery> deliveries;
   StepResult result;
   int64_t failures_in_a_row = 0;
+  Clock::time_point first_failure;  // of those
   double busy_seconds = 0;
   bool was_busy = false;
 
@@ -146,17 +149,18 @@ void EngineLoop::State::Step() {
   }
   const auto end = Clock::now();
   busy_seconds += std::chrono::duration<double>(end - begin).count();
-  if (failure) return FailStep(*failure);
+  if (failure) return FailStep(*failure, end);
   failures_in_a_row = 0;
   scheduler.Complete(result, end);
   const EngineStats stats = scheduler.stats();
   observer.OnStep(end - begin, stats.last_step_tokens, stats.last_step_sequences);
 }
 
-void EngineLoop::State::FailStep(const std::string& what) {
+void EngineLoop::State::FailStep(const std::string& what, Clock::time_point now) {
   observer.OnFailure(what);
   scheduler.Fail();
-  if (++failures_in_a_row < max_step_failures) return;
+  if (++failures_in_a_row == 1) first_failure = now;
+  if (failures_in_a_row < max_step_failures || now - first_failure < give_up_after) return;
   healthy = false;
   inbox.Close(Rejection::kUnhealthy);
   scheduler.EndAll(FinishReason::kFailed, kEngineStopped);

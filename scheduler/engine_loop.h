@@ -38,8 +38,9 @@ class EngineLoop {
   // them with kDrained. True when none had to be ended.
   bool Drain(Clock::time_point deadline);
   EngineStats Stats() const;
-  // False, for good, once SchedulerConfig::max_step_failures steps in a row have failed or an
-  // invariant of the scheduler broke: every request was then ended and Submit says kUnhealthy.
+  // False, for good, once SchedulerConfig::max_step_failures steps in a row have failed, for at
+  // least give_up_after, or an invariant of the scheduler broke: every request was then ended and
+  // Submit says kUnhealthy.
   bool Healthy() const;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 // The scheduler's knobs. Immutable once the loop runs.
 
+#include <chrono>
 #include <cstdint>
 
 #include "engine/runner.h"
@@ -15,7 +16,10 @@ struct SchedulerConfig {
   int64_t max_queued_tokens =
       1 << 20;  // prompt tokens of those; an empty queue takes any one request
   bool prefix_caching = true;
-  int64_t max_step_failures = 3;  // so many in a row make the engine unhealthy
+  // So many failed steps in a row, and the last of them so long after the first, make the engine
+  // unhealthy.
+  int64_t max_step_failures = 3;
+  std::chrono::milliseconds give_up_after{0};
 };
 
 // What the runner can do of it: the token and sequence budgets are lowered to its limits, and

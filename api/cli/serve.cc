@@ -4,11 +4,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <ostream>
 #include <thread>
 
 #include "api/cli/command_line.h"
 #include "api/cli/command_settings.h"
+#include "api/cli/failing_runner.h"
 #include "api/cli/loaded_model.h"
 #include "api/cli/loop_engine.h"
 #include "api/cli/serve_access.h"
@@ -29,6 +31,7 @@ SchedulerConfig SchedulerOf(const ServeOptions& options) {
   config.prefix_caching = options.prefix_caching;
   config.max_queued_requests = options.max_queued_requests;
   config.max_queued_tokens = options.max_queued_tokens;
+  config.give_up_after = options.give_up_after;
   return config;
 }
 
@@ -49,8 +52,8 @@ void WarnOfLimits(const LoadedModel& model, const ServedModel& served, Logger& l
   }
 }
 
-ServedModel Served(const LoadedModel& model, const ServeOptions& options,
-                   CompletionEngine& engine) {
+ServedModel Served(const LoadedModel& model, const ServeOptions& options, CompletionEngine& engine,
+                   CircuitBreaker& breaker) {
   std::vector<std::string> names = options.served_model_names;
   if (names.empty()) names.push_back(model.name);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -58,6 +61,8 @@ ServedModel Served(const LoadedModel& model, const ServeOptions& options,
                      .tokenizer = *model.tokenizer,
                      .chat_template = model.chat_template ? &*model.chat_template : nullptr,
                      .engine = engine,
+                     .breaker = breaker,
+                     .degraded_answer = options.degraded_answer,
                      .queue_wait = options.queue_wait,
                      .max_context = MaxContext(*model.runner),
                      .vocab_size = model.runner->limits().vocab_size,
@@ -73,6 +78,40 @@ void FillVersion(const LoadedModel& model, const ServedModel& served, ServerStat
                     {"architecture", std::string(Name(model.runner->config().architecture))},
                     {"dtype", std::string(OptionName(options.dtype))},
                     {"instruction_set", std::string(Name(options.isa))}};
+}
+
+// Failures also go to the log, where they keep the details that clients are not shown.
+class LoggedMetrics : public ServerMetrics {
+ public:
+  LoggedMetrics(std::string_view model, Names names, Logger& log)
+      : ServerMetrics(model, names), log_(log) {}
+
+  void OnFailure(std::string_view what) override {
+    ServerMetrics::OnFailure(what);
+    log_.Error("engine failure", {{"what", what}});
+  }
+
+ private:
+  Logger& log_;
+};
+
+// Null without --fail-steps.
+std::unique_ptr<Runner> MakeFailingRunner(const ServeOptions& options, Runner& runner,
+                                          Logger& log) {
+  if (!options.fail_steps) return nullptr;
+  log.Warning("steps are made to fail", {{"steps", *options.fail_steps}});
+  return std::make_unique<FailingRunner>(runner, ParseFailingSteps(*options.fail_steps));
+}
+
+void LogTransition(const CircuitBreaker::Transition& transition, Logger& log) {
+  const bool opens = transition.to == BreakerState::kOpen;
+  const std::chrono::duration<double> open_time = transition.open_time;
+  log.Log(opens ? LogLevel::kWarning : LogLevel::kInfo, "circuit breaker",
+          {{"from", Name(transition.from)},
+           {"to", Name(transition.to)},
+           {"failed", transition.num_failed},
+           {"ended", transition.num_ended},
+           {"open_seconds", open_time.count()}});
 }
 
 // How the server ends: no new requests, then the running ones, then the connections. A second
@@ -115,6 +154,7 @@ int Serve(const CommandLine& line) {
   }
   const std::vector<std::string> keys = CollectApiKeys(options);
   CheckExposure(options, keys);
+  CheckFailureSettings(options);
   Logger log(options.log_level, line.err);
   const StopSignals signals(HasReloadable(options) ? StopSignals::Reload::kOnHangUp
                                                    : StopSignals::Reload::kNever);
@@ -127,12 +167,15 @@ int Serve(const CommandLine& line) {
   StartupGate gate(log);
   HttpServer http(MakeAddress(options), limits, gate, tls);
   const LoadedModel model = LoadModel(options.model);
-  ServerMetrics metrics(
+  LoggedMetrics metrics(
       options.served_model_names.empty() ? model.name : options.served_model_names.front(),
-      options.metric_names);
-  EngineLoop loop(*model.runner, SchedulerOf(options), &metrics);
+      options.metric_names, log);
+  const std::unique_ptr<Runner> failing = MakeFailingRunner(options, *model.runner, log);
+  EngineLoop loop(failing ? *failing : *model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);
-  const ServedModel served = Served(model, options, engine);
+  CircuitBreaker breaker(options.breaker, CircuitBreaker::Clock::now,
+                         [&log](const auto& transition) { LogTransition(transition, log); });
+  const ServedModel served = Served(model, options, engine, breaker);
   ServerStatus status;
   FillVersion(model, served, status);
 

@@ -2,7 +2,9 @@
 
 #include <fstream>
 
+#include "api/cli/failing_runner.h"
 #include "api/routes/browser_rules.h"
+#include "engine/text/unicode.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -29,6 +31,54 @@ void AddEngineSettings(Settings& settings, ServeOptions& options) {
   settings.Add("queue-wait", &options.queue_wait,
                {.help = "how long a request may wait for room in the queue before it gets 429",
                 .min = 0,
+                .group = kGroup});
+}
+
+void AddFailureSettings(Settings& settings, ServeOptions& options) {
+  constexpr char kGroup[] = "Failures of the engine";
+  BreakerOptions& breaker = options.breaker;
+  settings.Add("breaker-threshold", &breaker.threshold,
+               {.help = "share of failed requests at which new ones get 503 at once instead; 0: "
+                        "never",
+                .min = 0,
+                .max = 1,
+                .group = kGroup});
+  settings.Add("breaker-window", &breaker.window,
+               {.help = "how far back requests are counted",
+                .min = 100,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
+  settings.Add("breaker-min-requests", &breaker.min_requests,
+               {.help = "how many must have ended in it before their share says anything",
+                .min = 1,
+                .group = kGroup});
+  settings.Add("breaker-open-time", &breaker.open_time,
+               {.help = "how long none are taken before a few are let through as probes; doubled "
+                        "each time that one fails",
+                .min = 1,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
+  settings.Add(
+      "breaker-max-open-time", &breaker.max_open_time,
+      {.help = "what that doubles to at most", .min = 1, .max = kMaxMilliseconds, .group = kGroup});
+  settings.Add("breaker-probes", &breaker.num_probes,
+               {.help = "requests let through to try the engine; so many successes end it",
+                .min = 1,
+                .max = 1 << 20,
+                .group = kGroup});
+  settings.Add("degraded-answer", &options.degraded_answer,
+               {.help = "text to answer with, as 200 and marked, instead of that 503",
+                .value_name = "TEXT",
+                .group = kGroup});
+  settings.Add("give-up-after", &options.give_up_after,
+               {.help = "how long steps of the engine, at least three and all that there are, may "
+                        "fail before it stops for good and /health says so",
+                .min = 0,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
+  settings.Add("fail-steps", &options.fail_steps,
+               {.help = "for tests: makes steps fail, FROM:TO or every:N",
+                .value_name = "STEPS",
                 .group = kGroup});
 }
 
@@ -134,6 +184,7 @@ void AddServeSettings(Settings& settings, ServeOptions& options) {
   options.max_pending_bytes = static_cast<int64_t>(options.limits.max_pending_bytes);
   AddModelSettings(settings, options.model);
   AddEngineSettings(settings, options);
+  AddFailureSettings(settings, options);
   AddAccessSettings(settings, options);
   AddLimitSettings(settings, options);
 }
@@ -159,6 +210,28 @@ void CheckExposure(const ServeOptions& options, const std::vector<std::string>& 
   throw ConfigError("--host " + options.host +
                     " lets other machines use this server without a key; set --api-key, or "
                     "--allow-unauthenticated if that is meant");
+}
+
+void CheckFailureSettings(const ServeOptions& options) {
+  const BreakerOptions& breaker = options.breaker;
+  if (breaker.max_open_time < breaker.open_time) {
+    throw ConfigError("--breaker-max-open-time is " +
+                      std::to_string(breaker.max_open_time.count()) +
+                      " ms, less than --breaker-open-time, which is " +
+                      std::to_string(breaker.open_time.count()) + " ms; raise it");
+  }
+  if (options.fail_steps) ParseFailingSteps(*options.fail_steps);
+  if (!options.degraded_answer) return;
+  if (breaker.threshold <= 0.0) {
+    throw ConfigError(
+        "--degraded-answer is never given while --breaker-threshold is 0; leave one of them out");
+  }
+  if (options.degraded_answer->empty()) {
+    throw ConfigError("--degraded-answer is empty; write some text, or leave it out for 503");
+  }
+  if (!IsValidUtf8(*options.degraded_answer)) {
+    throw ConfigError("--degraded-answer is not valid UTF-8, which JSON needs");
+  }
 }
 
 HttpLimits MakeLimits(const ServeOptions& options) {

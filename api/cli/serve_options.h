@@ -10,6 +10,7 @@
 
 #include "api/cli/model_options.h"
 #include "api/http/limits.h"
+#include "api/routes/circuit_breaker.h"
 #include "api/routes/server_metrics.h"
 #include "engine/base/log.h"
 #include "engine/base/settings.h"
@@ -25,6 +26,11 @@ struct ServeOptions {
   int64_t max_queued_requests = 1024;
   int64_t max_queued_tokens = 1 << 20;
   std::chrono::milliseconds queue_wait{0};
+
+  BreakerOptions breaker;
+  std::optional<std::string> degraded_answer;
+  std::chrono::milliseconds give_up_after{60'000};  // SchedulerConfig's; a breaker tries till then
+  std::optional<std::string> fail_steps;            // failing_runner.h
 
   std::string host = "127.0.0.1";
   int32_t port = 8000;
@@ -55,6 +61,9 @@ void AddServeSettings(Settings& settings, ServeOptions& options);
 std::vector<std::string> CollectApiKeys(const ServeOptions& options);
 // ConfigError when strangers could use the server: another host than loopback, and no key.
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys);
+// ConfigError when the knobs of the circuit breaker contradict each other, the degraded answer is
+// no text, or fail_steps no steps.
+void CheckFailureSettings(const ServeOptions& options);
 HttpLimits MakeLimits(const ServeOptions& options);
 
 }  // namespace tandem

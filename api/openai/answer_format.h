@@ -43,6 +43,7 @@ struct AnswerPart {
   // Of the prompt's tokens from the second on; absent: not asked for. Whole answers only.
   std::optional<std::span<const ScoredToken>> prompt_logprobs;
   std::string_view finish_reason;  // empty: it goes on
+  bool degraded = false;           // the operator's text, not the model's
 };
 
 class AnswerFormat {

@@ -58,6 +58,13 @@ export async function fetchModel(key) {
   };
 }
 
+// The text of /metrics; unreachable when it does not come within `milliseconds`.
+export async function fetchMetrics(key, milliseconds) {
+  const response = await send("metrics",
+    { headers: headersWith(key), signal: AbortSignal.timeout(milliseconds) });
+  return response.text();
+}
+
 // The chunks of one answer. Throws RequestError, also for an error that comes inside the stream.
 export async function* streamAnswer({ path, body, key, signal }) {
   const response = await send(path,

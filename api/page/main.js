@@ -1,44 +1,17 @@
 // Puts the page together once the server has said which model it serves.
 
+import { setUpBar } from "./bar.js";
 import { Chat } from "./chat.js";
 import { fetchModel } from "./client.js";
 import { Composer } from "./composer.js";
-import { byId, setIcon, textButton } from "./dom.js";
+import { byId, textButton } from "./dom.js";
 import { conversationText, download } from "./export.js";
-import {
-  currentLanguage, label, number, onLanguage, setLanguage, t, translatePage,
-} from "./i18n.js";
+import { number, onLanguage, t, translatePage } from "./i18n.js";
 import { askForKey, currentKey, setUpKey } from "./key_dialog.js";
 import { Panel } from "./panel.js";
 import { completionLength } from "./request.js";
 import { Settings } from "./settings.js";
 import { SettingsPanel } from "./settings_panel.js";
-import { currentTheme, nextTheme } from "./theme.js";
-
-const themeLabels = { auto: "page.theme_auto", light: "page.theme_light", dark: "page.theme_dark" };
-
-function showTheme() {
-  setIcon(byId("theme"), currentTheme());
-  label(byId("theme"), t(themeLabels[currentTheme()]));
-}
-
-function showLanguageButton() {
-  byId("language").textContent = t("page.language");
-  label(byId("language"), t("page.language_label"));
-}
-
-function setUpBar() {
-  byId("theme").addEventListener("click", () => {
-    nextTheme();
-    showTheme();
-  });
-  byId("language").addEventListener("click", () =>
-    setLanguage(currentLanguage() === "zh" ? "en" : "zh"));
-  onLanguage(showTheme);
-  onLanguage(showLanguageButton);
-  showTheme();
-  showLanguageButton();
-}
 
 function showModel(model) {
   byId("model").textContent = model.id;

@@ -124,7 +124,8 @@ std::vector<HttpHeader> BrowserRules::HeadersFor(const HttpRequest& request) con
       headers.push_back({"Access-Control-Allow-Origin", std::string(origin)});
     }
   }
-  headers.push_back({"Access-Control-Expose-Headers", "x-request-id, retry-after"});
+  headers.push_back(
+      {"Access-Control-Expose-Headers", "x-request-id, retry-after, x-tandem-degraded"});
   return headers;
 }
 

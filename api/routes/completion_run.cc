@@ -4,12 +4,12 @@
 #include <iterator>
 
 #include "api/routes/engine_errors.h"
+#include "api/routes/event_stream.h"
 
 namespace tandem {
 
 namespace {
 
-constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::chrono::milliseconds kQueuePoll{10};
 
 std::string_view FinishName(FinishReason reason) {
@@ -18,15 +18,15 @@ std::string_view FinishName(FinishReason reason) {
 
 }  // namespace
 
-CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task)
+CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task,
+                             CircuitBreaker::Permit permit)
     : model_(model),
       metrics_(metrics),
       task_(std::move(task)),
       ask_(task_.ask),
-      format_(*task_.format) {
-  if (ask_.include_usage) chunk_usage_ = ChunkUsage::kNull;
-  if (ask_.continuous_usage) chunk_usage_ = ChunkUsage::kAlways;
-}
+      format_(*task_.format),
+      chunk_usage_(ChunkUsageOf(ask_)),
+      permit_(std::move(permit)) {}
 
 CompletionRun::~CompletionRun() {
   for (size_t i = 0; i < num_submitted_; ++i) {
@@ -75,6 +75,7 @@ std::optional<ApiError> CompletionRun::SubmitRest() {
     if (rejection) {
       const bool in_time = std::chrono::steady_clock::now() - task_.received < task_.queue_wait;
       if (*rejection == Rejection::kQueueFull && in_time) return std::nullopt;
+      if (*rejection == Rejection::kUnhealthy) permit_.Fail();
       return ErrorOfRejection(*rejection, model_.engine.Stats());
     }
     ++num_submitted_;
@@ -92,24 +93,18 @@ void CompletionRun::Poll(ReplySink& sink) {
     if (const auto error = SubmitRest()) return Fail(*error, sink);
     if (num_submitted_ == 0) return;  // so that a refusal still has a status of its own
   }
-  if (ask_.stream && !begun_) Begin(sink);
+  if (ask_.stream && !begun_) sink.Begin(StreamHead());
   begun_ = true;
   for (size_t i = 0; i < num_submitted_ && !sink.ended(); ++i) {
     if (!slots_[i].choice.finished()) Advance(slots_[i], i, sink);
   }
   if (sink.ended() || num_ended_ < slots_.size()) return;
+  permit_.Succeed();
   if (ask_.stream) {
     EndStream(sink);
   } else {
     SendWhole(sink);
   }
-}
-
-void CompletionRun::Begin(ReplySink& sink) const {
-  HttpResponse head;
-  head.content_type = "text/event-stream; charset=utf-8";
-  head.headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-  sink.Begin(std::move(head));
 }
 
 void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
@@ -140,6 +135,7 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
   ++num_ended_;
   const FinishReason reason = slot.choice.reason();
   metrics_.CountFinished(reason, std::chrono::steady_clock::now() - task_.received);
+  if (reason == FinishReason::kFailed) permit_.Fail();
   if (slot.choice.stopped_by_string()) model_.engine.Cancel(slot.request->id, FinishReason::kStop);
   if (reason != FinishReason::kStop && reason != FinishReason::kLength) {
     return Fail(ErrorOfFinish(reason, slot.choice.message()), sink);
@@ -160,7 +156,7 @@ void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
 
 void CompletionRun::EndStream(ReplySink& sink) const {
   if (ask_.include_usage) format_.AppendUsageChunk(Usage(), sink.bytes());
-  sink.Write(kDone);
+  sink.Write(kStreamDone);
   sink.End();
 }
 

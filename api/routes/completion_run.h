@@ -13,6 +13,7 @@
 #include "api/openai/answer_format.h"
 #include "api/openai/error.h"
 #include "api/openai/generation_request.h"
+#include "api/routes/circuit_breaker.h"
 #include "api/routes/completion_choice.h"
 #include "api/routes/served_model.h"
 #include "api/routes/server_metrics.h"
@@ -39,7 +40,9 @@ struct CompletionTask {
 
 class CompletionRun : public PendingReply {
  public:
-  CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task);
+  // The breaker hears from `permit` how it ended.
+  CompletionRun(const ServedModel& model, ServerMetrics& metrics, CompletionTask task,
+                CircuitBreaker::Permit permit);
   ~CompletionRun() override;
 
   // Hands everything to the engine, or what the queue has room for, and the rest when there is
@@ -63,7 +66,6 @@ class CompletionRun : public PendingReply {
   // Submits what is not yet. No error when the queue is full and may be waited for.
   std::optional<ApiError> SubmitRest();
   bool is_waiting() const { return num_submitted_ < slots_.size(); }
-  void Begin(ReplySink& sink) const;
   void Advance(Slot& slot, size_t index, ReplySink& sink);
   void Stream(Slot& slot, AnswerPart part, ReplySink& sink);
   void End(Slot& slot, size_t index, ReplySink& sink);
@@ -78,7 +80,8 @@ class CompletionRun : public PendingReply {
   const CompletionTask task_;
   const GenerationRequest& ask_;
   const AnswerFormat& format_;
-  ChunkUsage chunk_usage_ = ChunkUsage::kAbsent;
+  const ChunkUsage chunk_usage_;
+  CircuitBreaker::Permit permit_;
   std::vector<Slot> slots_;   // prompts in order, the choices of each together
   size_t num_submitted_ = 0;  // the first slots
   size_t num_ended_ = 0;

@@ -47,6 +47,19 @@ ApiError ErrorOfRejection(Rejection rejection, const EngineStats& stats) {
   return ErrorOfStatus(500, "the engine refused the request");
 }
 
+ApiError ErrorOfBreaker(CircuitBreaker& breaker) {
+  const auto seconds = breaker.RetryAfter().count();
+  const bool is_open = breaker.state() == BreakerState::kOpen;
+  ApiError error = ErrorOfStatus(
+      503, "the engine is failing (" + std::to_string(breaker.num_failed()) + " of the last " +
+               std::to_string(breaker.num_ended()) + " requests did)" +
+               (is_open ? ", so none are taken for another " + std::to_string(seconds) + " s"
+                        : " and is being tried with a few requests; try again later"));
+  error.code = "circuit_open";
+  error.retry_after_seconds = static_cast<int>(seconds);
+  return error;
+}
+
 ApiError ErrorOfFinish(FinishReason reason, const std::string& message) {
   switch (reason) {
     case FinishReason::kDrained:

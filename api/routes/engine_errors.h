@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/openai/error.h"
+#include "api/routes/circuit_breaker.h"
 #include "scheduler/engine_loop.h"
 
 namespace tandem {
@@ -12,6 +13,8 @@ namespace tandem {
 ApiError ErrorOfRejection(Rejection rejection, const EngineStats& stats);
 // For the reasons that are no regular end: neither kStop nor kLength.
 ApiError ErrorOfFinish(FinishReason reason, const std::string& message);
+// For a request that it did not admit.
+ApiError ErrorOfBreaker(CircuitBreaker& breaker);
 
 // Seconds that the queued prompt tokens take at the rate measured so far, 1 to 60.
 int RetryAfterSeconds(const EngineStats& stats);

@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// {"request_id":...,"text":...,"tokens":...,"latency_ms":...}
+// {"request_id":...,"text":...,"tokens":...,"latency_ms":...}, and "degraded":true where it is
 class GenerateFormat : public AnswerFormat {
  public:
   GenerateFormat(std::string request_id, Clock::time_point received)
@@ -33,6 +33,7 @@ class GenerateFormat : public AnswerFormat {
     out.append(R"(,"tokens":)").append(std::to_string(usage.completion_tokens));
     out.append(R"(,"latency_ms":)");
     AppendJsonNumber(latency.count(), out);
+    if (choices.front().degraded) out.append(R"(,"degraded":true)");
     out.push_back('}');
     return out;
   }

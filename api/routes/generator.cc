@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/routes/degraded_answer.h"
+#include "api/routes/engine_errors.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -75,6 +77,8 @@ void Generator::CheckLength(const GenerationRequest& ask, int64_t num_prompt,
 
 Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<EncodedPrompt> prompts,
                        std::unique_ptr<const AnswerFormat> format) {
+  auto permit = model_.breaker.Admit();
+  if (!permit) return Refuse(ask, prompts.size(), *format);
   if (prompt_log_ != nullptr) {
     for (const EncodedPrompt& prompt : prompts) {
       prompt_log_->Info(
@@ -93,9 +97,17 @@ Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<Enco
   task.ask = std::move(ask);
   task.prompts = std::move(prompts);
   task.format = std::move(format);
-  auto run = std::make_unique<CompletionRun>(model_, metrics_, std::move(task));
+  auto run = std::make_unique<CompletionRun>(model_, metrics_, std::move(task), std::move(*permit));
   if (const auto error = run->Start(call.wake)) throw ApiFailure(*error);
   return run;
+}
+
+HttpResponse Generator::Refuse(const GenerationRequest& ask, size_t num_prompts,
+                               const AnswerFormat& format) const {
+  CircuitBreaker& breaker = model_.breaker;
+  if (!model_.degraded_answer) return ErrorResponse(ErrorOfBreaker(breaker));
+  breaker.CountDegraded();
+  return DegradedAnswer(*model_.degraded_answer, ask, static_cast<int64_t>(num_prompts), format);
 }
 
 void CheckModelName(const ServedModel& model, std::string_view name) {

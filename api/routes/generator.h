@@ -32,11 +32,15 @@ class Generator {
   // Whether model, sampling and lengths are possible.
   void Check(const GenerationRequest& ask, const std::vector<EncodedPrompt>& prompts,
              const char* field) const;
-  // After Check. `ask` is moved into the run.
+  // After Check, so that a wrong request is told so in any state of the circuit breaker. `ask` is
+  // moved into the run.
   Reply Start(const Call& call, GenerationRequest ask, std::vector<EncodedPrompt> prompts,
               std::unique_ptr<const AnswerFormat> format);
 
  private:
+  // What the breaker does not let pass.
+  HttpResponse Refuse(const GenerationRequest& ask, size_t num_prompts,
+                      const AnswerFormat& format) const;
   void CheckLength(const GenerationRequest& ask, int64_t num_prompt, const char* field) const;
 
   const ServedModel& model_;

@@ -1,5 +1,5 @@
 #pragma once
-// The files of the chat page (api/page), compiled into the program.
+// The files of the chat page and the dashboard (api/page), compiled into the program.
 
 #include <span>
 #include <string_view>

@@ -61,6 +61,8 @@ std::vector<Route> PageRoutes() {
   return {
       {"GET", "/", RouteAccess::kPublic,
        [](Call& call) { return ServeNamed("index.html", call.request); }},
+      {"GET", "/dashboard", RouteAccess::kPublic,
+       [](Call& call) { return ServeNamed("dashboard.html", call.request); }},
       {"GET", "/assets/{name}", RouteAccess::kPublic,
        [](Call& call) { return ServeNamed(call.parameter, call.request); }},
       // Asked for by browsers whatever the page says, also for /health and the like.

@@ -1,6 +1,7 @@
 #pragma once
-// The chat page: / and the files that it needs, out of the table in page_files.h. Nothing of a
-// request reaches the file system. The page is public; the API that it calls asks for the key.
+// The chat page, /, the dashboard, /dashboard, and the files that they need, out of the table in
+// page_files.h. Nothing of a request reaches the file system. The pages are public; the API that
+// they call asks for the key.
 
 #include <vector>
 

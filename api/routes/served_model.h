@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "api/routes/circuit_breaker.h"
 #include "api/routes/completion_engine.h"
 #include "engine/config/model_config.h"
 #include "engine/text/chat_template.h"
@@ -20,8 +22,10 @@ struct ServedModel {
   const Tokenizer& tokenizer;
   const ChatTemplate* chat_template = nullptr;  // null: completions only
   CompletionEngine& engine;
-  std::chrono::milliseconds queue_wait{0};  // before a full queue is a refusal
-  int64_t max_context = 0;                  // prompt and completion together
+  CircuitBreaker& breaker;
+  std::optional<std::string> degraded_answer;  // instead of what the breaker refuses; valid UTF-8
+  std::chrono::milliseconds queue_wait{0};     // before a full queue is a refusal
+  int64_t max_context = 0;                     // prompt and completion together
   int64_t vocab_size = 0;
   std::vector<TokenId> eos_ids;
   GenerationConfig defaults;

@@ -1,10 +1,12 @@
 #include "api/routes/server_metrics.h"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "api/routes/breaker_metrics.h"
 #include "api/routes/engine_metrics.h"
 #include "api/routes/vllm_metrics.h"
 
@@ -65,6 +67,20 @@ struct ServerMetrics::State {
           .Name("tandem_completions_finished_total")
           .Help("Choices of completions by the reason they ended.")
           .Register(registry);
+  prometheus::Counter& step_failures = prometheus::BuildCounter()
+                                           .Name("tandem_step_failures_total")
+                                           .Help("Steps of the engine that failed.")
+                                           .Register(registry)
+                                           .Add({});
+  prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
+                                                          .Name("tandem_build_info")
+                                                          .Help("The program's version.")
+                                                          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& start_time =
+      prometheus::BuildGauge()
+          .Name("tandem_start_time_seconds")
+          .Help("When the server began to serve, since 1970.")
+          .Register(registry);
   Histogram& queue_seconds =
       AddHistogram("tandem_request_queue_seconds", "From arrival at the engine to the first step.",
                    kWaitSeconds);
@@ -80,7 +96,11 @@ struct ServerMetrics::State {
 };
 
 ServerMetrics::ServerMetrics(std::string_view model, Names names)
-    : state_(std::make_unique<State>(model, names)) {}
+    : state_(std::make_unique<State>(model, names)) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  state_->build_info.Add({{"version", TANDEM_VERSION}}).Set(1.0);
+  state_->start_time.Add({}).Set(now.count());
+}
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::CountHttp(std::string_view route, int status) {
@@ -107,9 +127,12 @@ void ServerMetrics::OnStep(Seconds elapsed, int64_t, int64_t) {
   state_->step_seconds.Observe(elapsed.count());
 }
 
-std::string ServerMetrics::Render(const EngineStats& stats) const {
+void ServerMetrics::OnFailure(std::string_view) { state_->step_failures.Increment(); }
+
+std::string ServerMetrics::Render(const EngineStats& stats, const BreakerStats& breaker) const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   AppendEngineMetrics(stats, state_->model_name, families);
+  AppendBreakerMetrics(breaker, families);
   if (state_->names == Names::kOwnAndVllm) AppendVllmMetrics(state_->model_name, families);
   return prometheus::TextSerializer().Serialize(families);
 }

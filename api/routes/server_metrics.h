@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/routes/circuit_breaker.h"
 #include "scheduler/engine_observer.h"
 #include "scheduler/engine_stats.h"
 #include "scheduler/request.h"
@@ -32,9 +33,10 @@ class ServerMetrics : public EngineObserver {
   void OnFirstToken(Seconds since_arrival) override;
   void OnNextToken(Seconds since_last_token) override;
   void OnStep(Seconds elapsed, int64_t num_tokens, int64_t num_sequences) override;
+  void OnFailure(std::string_view what) override;
 
   // Prometheus' text format.
-  std::string Render(const EngineStats& stats) const;
+  std::string Render(const EngineStats& stats, const BreakerStats& breaker = {}) const;
   static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
  private:

@@ -2,6 +2,7 @@
 
 #include "api/openai/error.h"
 #include "api/openai/json_text.h"
+#include "api/routes/engine_errors.h"
 #include "api/routes/openapi_document.h"
 
 namespace tandem {
@@ -54,6 +55,9 @@ HttpResponse Health(const ServedModel& model) {
 HttpResponse Ready(const ServedModel& model, const ServerStatus& status) {
   if (status.draining) return ErrorResponse(ErrorOfStatus(503, "the server is stopping"));
   if (!model.engine.Healthy()) return Health(model);
+  // Half-open is ready, or no probe would come. So is a server that has an answer all the same.
+  const bool is_open = model.breaker.state() == BreakerState::kOpen;
+  if (is_open && !model.degraded_answer) return ErrorResponse(ErrorOfBreaker(model.breaker));
   return Json(R"({"status":"ready"})");
 }
 
@@ -71,7 +75,7 @@ HttpResponse Version(const ServerStatus& status) {
 
 HttpResponse Metrics(const ServedModel& model, const ServerMetrics& metrics) {
   return HttpResponse{.content_type = std::string(ServerMetrics::kContentType),
-                      .body = metrics.Render(model.engine.Stats())};
+                      .body = metrics.Render(model.engine.Stats(), model.breaker.stats())};
 }
 
 }  // namespace

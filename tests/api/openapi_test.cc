@@ -26,9 +26,10 @@ const Operation& Find(const std::vector<Operation>& operations, std::string_view
   throw std::runtime_error("no operation has the path " + std::string(path));
 }
 
-// The chat page is for people.
+// The pages are for people.
 bool IsOfThePage(const Route& route) {
-  return route.path == "/" || route.path == "/favicon.ico" || route.path.starts_with("/assets/");
+  return route.path == "/" || route.path == "/dashboard" || route.path == "/favicon.ico" ||
+         route.path.starts_with("/assets/");
 }
 
 void ExpectHeaders(const ApiDocument& api, const json& described, const RawResponse& response) {
@@ -121,7 +122,9 @@ TEST(OpenApi, HasAllThatItRefersToAndUsesAllThatItHas) {
 TEST(OpenApi, DescribesEveryRouteAndNoOther) {
   const ByteTokenizer tokenizer;
   FakeEngine engine;
-  const ServedModel model{.names = {"tiny"}, .tokenizer = tokenizer, .engine = engine};
+  CircuitBreaker breaker{BreakerOptions()};
+  const ServedModel model{
+      .names = {"tiny"}, .tokenizer = tokenizer, .engine = engine, .breaker = breaker};
   ServerMetrics metrics("tiny");
   const ServerStatus status;
   Generator generator(model, metrics);
@@ -244,6 +247,28 @@ TEST(OpenApi, DescribesWhatAnEngineMayAnswer) {
   broken.engine.SetHealthy(false);
   expect(broken, "/health", 503);
   expect(broken, "/ready", 503);
+}
+
+TEST(OpenApi, DescribesWhatAnOpenCircuitBreakerAnswers) {
+  const ApiDocument api;
+  for (const bool degraded : {false, true}) {
+    TestServer server({.breaker = {.min_requests = 1},
+                       .degraded_answer = degraded ? std::optional("sorry") : std::nullopt});
+    server.engine.fail_with = FinishReason::kFailed;
+    EXPECT_EQ(server.Post(R"({"prompt":"a","max_tokens":50})").status, 500);
+    for (const Operation& operation : api.Posts()) {
+      if (!operation.body["responses"].contains("504")) continue;  // no text is generated
+      for (const json& example : ApiDocument::ExamplesOf(operation)) {
+        const RawResponse response = server.Post(example.dump(), operation.path);
+        EXPECT_EQ(response.status, degraded ? 200 : 503) << operation.path << example;
+        EXPECT_EQ(response.Header("x-tandem-degraded"), degraded ? "1" : "");
+        ExpectDescribed(api, operation, response);
+      }
+    }
+    const RawResponse ready = server.Get("/ready");
+    EXPECT_EQ(ready.status, degraded ? 200 : 503);
+    ExpectDescribed(api, Find(api.Operations(), "/ready"), ready);
+  }
 }
 
 TEST(OpenApi, DescribesTheErrorThatEndsAStream) {

@@ -71,8 +71,8 @@ std::set<std::string> UsedKeys() {
   std::set<std::string> keys;
   for (const char* attribute :
        {"data-i18n=\"", "data-i18n-label=\"", "data-i18n-aria=\"", "data-i18n-placeholder=\""}) {
-    for (std::string& key : Between(FileText("index.html"), attribute, "\"")) {
-      keys.insert(std::move(key));
+    for (const PageFile& page : FilesOfKind(".html")) {
+      for (std::string& key : Between(page.bytes, attribute, "\"")) keys.insert(std::move(key));
     }
   }
   for (const PageFile& file : FilesOfKind(".js")) {
@@ -97,18 +97,37 @@ std::string Difference(const std::set<std::string>& a, const std::set<std::strin
   return out;
 }
 
-TEST(PageRoutes, ServesThePageAndEveryFileThatItNames) {
+// A page's modules: those that it names, and what they import.
+std::set<std::string> ModulesOf(std::string_view page) {
+  std::set<std::string> modules;
+  std::vector<std::string> open = Between(page, "src=\"assets/", "\"");
+  while (!open.empty()) {
+    const std::string name = open.back();
+    open.pop_back();
+    if (!modules.insert(name).second) continue;
+    for (const std::string& imported : Between(FileText(name), "from \"./", "\"")) {
+      open.push_back(imported);
+    }
+  }
+  return modules;
+}
+
+TEST(PageRoutes, ServesEachPageAndEveryFileThatItNames) {
   const TestServer server;
-  const RawResponse page = server.Get("/");
-  EXPECT_EQ(page.status, 200);
-  EXPECT_EQ(page.Header("content-type"), "text/html; charset=utf-8");
-  EXPECT_EQ(page.body, FileText("index.html"));
-  const std::vector<std::string> names = Between(page.body, "\"assets/", "\"");
-  EXPECT_GE(names.size(), 5u);
-  for (const std::string& name : names) {
-    const RawResponse response = server.Get("/assets/" + name);
-    EXPECT_EQ(response.status, 200) << name;
-    EXPECT_EQ(response.body, FileText(name)) << name;
+  const std::pair<const char*, const char*> pages[] = {{"/", "index.html"},
+                                                       {"/dashboard", "dashboard.html"}};
+  for (const auto& [path, file] : pages) {
+    const RawResponse page = server.Get(path);
+    EXPECT_EQ(page.status, 200);
+    EXPECT_EQ(page.Header("content-type"), "text/html; charset=utf-8");
+    EXPECT_EQ(page.body, FileText(file));
+    const std::vector<std::string> names = Between(page.body, "\"assets/", "\"");
+    EXPECT_GE(names.size(), 5u);
+    for (const std::string& name : names) {
+      const RawResponse response = server.Get("/assets/" + name);
+      EXPECT_EQ(response.status, 200) << name;
+      EXPECT_EQ(response.body, FileText(name)) << name;
+    }
   }
 }
 
@@ -121,12 +140,34 @@ TEST(PageRoutes, HasEveryModuleThatAModuleImports) {
   }
 }
 
-TEST(PageRoutes, HasEveryElementThatAModuleAsksFor) {
-  const std::string_view page = FileText("index.html");
-  for (const PageFile& file : FilesOfKind(".js")) {
-    for (const std::string& id : Between(file.bytes, "byId(\"", "\"")) {
-      EXPECT_NE(page.find(" id=\"" + id + "\""), std::string_view::npos) << file.name << ": " << id;
+TEST(PageRoutes, HasEveryElementThatAModuleOfThePageAsksFor) {
+  std::set<std::string> used;
+  for (const PageFile& page : FilesOfKind(".html")) {
+    for (const std::string& name : ModulesOf(page.bytes)) {
+      used.insert(name);
+      for (const std::string& id : Between(FileText(name), "byId(\"", "\"")) {
+        EXPECT_NE(page.bytes.find(" id=\"" + id + "\""), std::string_view::npos)
+            << page.name << ", " << name << ": " << id;
+      }
     }
+  }
+  EXPECT_EQ(used.size(), FilesOfKind(".js").size()) << "a module that no page uses";
+}
+
+// What the dashboard reads is what the server writes.
+TEST(PageRoutes, NamesOnlyMetricsThatTheServerHas) {
+  const TestServer server;
+  EXPECT_EQ(server.Post(R"({"prompt":"a"})").status, 200);
+  const std::string metrics = server.Get("/metrics").body;
+  std::set<std::string> names;
+  for (const std::string& module : ModulesOf(FileText("dashboard.html"))) {
+    for (const std::string& rest : Between(FileText(module), "\"tandem_", "\"")) {
+      names.insert("tandem_" + rest);
+    }
+  }
+  EXPECT_GE(names.size(), 20u);
+  for (const std::string& name : names) {
+    EXPECT_NE(metrics.find("\n# TYPE " + name + " "), std::string::npos) << name;
   }
 }
 
@@ -150,7 +191,7 @@ TEST(PageRoutes, TellsTheTypeOfEachFile) {
 
 TEST(PageRoutes, SendsAStrictPolicyWithEachFile) {
   const TestServer server;
-  for (const char* path : {"/", "/assets/main.js", "/favicon.ico"}) {
+  for (const char* path : {"/", "/dashboard", "/assets/main.js", "/favicon.ico"}) {
     const RawResponse response = server.Get(path);
     EXPECT_EQ(response.Header("content-security-policy"),
               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -198,7 +239,7 @@ TEST(PageRoutes, KnowsNoOtherFiles) {
 
 TEST(PageRoutes, NeedsNoKey) {
   const TestServer server({.keys = {"key"}});
-  for (const char* path : {"/", "/assets/main.js", "/favicon.ico"}) {
+  for (const char* path : {"/", "/dashboard", "/assets/main.js", "/favicon.ico"}) {
     EXPECT_EQ(server.Get(path).status, 200) << path;
   }
 }
@@ -216,8 +257,7 @@ TEST(PageFiles, NameNothingOutsideTheServer) {
   }
 }
 
-TEST(PageFiles, HaveNoInlineScriptOrStyle) {
-  const std::string_view page = FileText("index.html");
+void ExpectNothingInline(std::string_view page) {
   for (const char* inline_form : {"<style", " style=", "javascript:", "<iframe", "<object"}) {
     EXPECT_EQ(page.find(inline_form), std::string_view::npos) << inline_form;
   }
@@ -231,6 +271,10 @@ TEST(PageFiles, HaveNoInlineScriptOrStyle) {
     const size_t end = page.find_first_not_of(kWordCharacters, at + 1);
     EXPECT_NE(page[end], '=') << page.substr(at, end - at);
   }
+}
+
+TEST(PageFiles, HaveNoInlineScriptOrStyle) {
+  for (const PageFile& file : FilesOfKind(".html")) ExpectNothingInline(file.bytes);
 }
 
 TEST(PageFiles, NeverMakeMarkupOutOfText) {

@@ -101,6 +101,41 @@ TEST(ServeOptions, KeepTimesAndSizesInRange) {
   EXPECT_THROW(Parse({"--max-connections", "10000000"}), ConfigError);
 }
 
+TEST(ServeOptions, SetTheCircuitBreaker) {
+  const BreakerOptions usual = Parse({}).breaker;
+  EXPECT_EQ(usual.threshold, 0.1);
+  const ServeOptions options =
+      Parse({"--breaker-threshold", "0.5", "--breaker-window", "1m", "--breaker-min-requests", "7",
+             "--breaker-open-time", "500ms", "--breaker-max-open-time", "2s", "--breaker-probes",
+             "1", "--degraded-answer", "Come back later."},
+            {{"TANDEM_GIVE_UP_AFTER", "5s"}});
+  CheckFailureSettings(options);
+  EXPECT_EQ(options.breaker.threshold, 0.5);
+  EXPECT_EQ(options.breaker.window, std::chrono::minutes(1));
+  EXPECT_EQ(options.breaker.min_requests, 7);
+  EXPECT_EQ(options.breaker.open_time, std::chrono::milliseconds(500));
+  EXPECT_EQ(options.breaker.max_open_time, std::chrono::seconds(2));
+  EXPECT_EQ(options.breaker.num_probes, 1);
+  EXPECT_EQ(options.degraded_answer, "Come back later.");
+  EXPECT_EQ(options.give_up_after, std::chrono::seconds(5));
+  EXPECT_THROW(Parse({"--breaker-threshold", "1.5"}), ConfigError);
+  EXPECT_THROW(Parse({"--breaker-probes", "0"}), ConfigError);
+}
+
+TEST(ServeOptions, RefuseACircuitBreakerThatContradictsItself) {
+  CheckFailureSettings(Parse({}));
+  const std::vector<std::string> wrong[] = {
+      {"--breaker-open-time", "10m"},
+      {"--degraded-answer", ""},
+      {"--fail-steps", "often"},
+      {"--degraded-answer", "\xff"},
+      {"--degraded-answer", "sorry", "--breaker-threshold", "0"},
+  };
+  for (const auto& arguments : wrong) {
+    EXPECT_THROW(CheckFailureSettings(Parse(arguments)), ConfigError) << arguments[1];
+  }
+}
+
 TEST(ServeOptions, ReadKeysFromAFile) {
   const auto path = std::filesystem::temp_directory_path() / "tandem_serve_options_keys";
   std::ofstream(path) << "one\r\n\ntwo \n";

@@ -135,9 +135,11 @@ Seconds Measure(const HttpBenchOptions& options, const ModelConfig& config, Pipe
 
   LoopEngine engine(loop);
   const NumberTokenizer tokenizer(config.vocab_size);
+  CircuitBreaker breaker{BreakerOptions()};
   const ServedModel served{.names = {"bench"},
                            .tokenizer = tokenizer,
                            .engine = engine,
+                           .breaker = breaker,
                            .max_context = runner_options.max_context,
                            .vocab_size = config.vocab_size};
   const ServerStatus status;

@@ -332,6 +332,41 @@ TEST(EngineLoop, IsUnhealthyAfterThreeFailuresInARow) {
   EXPECT_TRUE(loop.Drain(Clock::now() + kPatience));
 }
 
+TEST(EngineLoop, StaysHealthyThroughAnOutageShorterThanItsPatience) {
+  FakeRunner runner(SmallLimits());
+  SchedulerConfig config = SmallConfig();
+  config.give_up_after = kPatience;
+  EngineLoop loop(runner, config);
+  runner.FailNext(10);
+  for (uint64_t id = 1; id <= 11; ++id) {
+    Client client(MakeRequest(id, 20, 10));
+    ASSERT_EQ(client.SubmitTo(loop), std::nullopt);
+    ASSERT_TRUE(client.WaitForEnd());
+    EXPECT_EQ(client.got.ends,
+              std::vector{id <= 10 ? FinishReason::kFailed : FinishReason::kLength});
+  }
+  EXPECT_TRUE(loop.Healthy());
+  const EngineStats stats = loop.Stats();
+  EXPECT_EQ(stats.num_free_pages + stats.num_cached_pages, stats.num_pages);
+}
+
+TEST(EngineLoop, GivesUpWhenStepsHaveFailedForLongEnough) {
+  FakeRunner runner(SmallLimits());
+  SchedulerConfig config = SmallConfig();
+  config.give_up_after = milliseconds(30);
+  EngineLoop loop(runner, config);
+  runner.FailNext(1'000'000);
+  const auto begin = Clock::now();
+  for (uint64_t id = 1; loop.Healthy(); ++id) {
+    Client client(MakeRequest(id, 20, 10));
+    if (client.SubmitTo(loop)) break;
+    ASSERT_TRUE(client.WaitForEnd());
+    ASSERT_LT(Clock::now() - begin, kPatience);
+  }
+  EXPECT_FALSE(loop.Healthy());
+  EXPECT_GE(Clock::now() - begin, milliseconds(30));
+}
+
 // A runner that breaks its own contract fails the step like a broken device.
 class SilentRunner : public Runner {
  public:

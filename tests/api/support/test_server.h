@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -32,6 +34,9 @@ struct TestServerOptions {
   std::chrono::milliseconds queue_wait{0};
   const char* chat_template = kTestChatTemplate;  // null: none
   CompletionEngine* engine = nullptr;             // borrowed; null: the server's own fake
+  BreakerOptions breaker;
+  std::function<CircuitBreaker::Clock::time_point()> now = CircuitBreaker::Clock::now;
+  std::optional<std::string> degraded_answer;
 };
 
 class TestServer {
@@ -42,10 +47,13 @@ class TestServer {
       : chat_template_(options.chat_template == nullptr
                            ? std::optional<ChatTemplate>()
                            : ChatTemplate(options.chat_template, "test")),
+        breaker_(options.breaker, options.now),
         model_{.names = {"tiny", "alias"},
                .tokenizer = tokenizer_,
                .chat_template = chat_template_ ? &*chat_template_ : nullptr,
                .engine = options.engine ? *options.engine : engine,
+               .breaker = breaker_,
+               .degraded_answer = options.degraded_answer,
                .queue_wait = options.queue_wait,
                .max_context = options.max_context,
                .vocab_size = 258,
@@ -103,6 +111,7 @@ class TestServer {
   std::ostringstream log_text_;
   Logger log_{LogLevel::kInfo, log_text_};
   const std::optional<ChatTemplate> chat_template_;
+  CircuitBreaker breaker_;
   ServedModel model_;
   ServerMetrics metrics_;
   Generator generator_;

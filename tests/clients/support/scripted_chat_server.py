@@ -1,4 +1,4 @@
-"""A server that serves the chat page from api/page and answers what a test tells it to.
+"""A server that serves the pages from api/page and answers what a test tells it to.
 
 It sends the very Content-Security-Policy of api/routes/page_routes.cc, and keeps the requests that
 came, so that a test sees both sides.
@@ -48,6 +48,8 @@ class ScriptedServer(http.server.ThreadingHTTPServer):
         self.key = None
         self.policy = policy()
         self.requests = []  # (path, headers, body)
+        self.metrics = ""  # of /metrics; None: 500
+        self.num_scrapes = 0
         self.answers = collections.deque()
         self.url = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -86,7 +88,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                      "max_model_len": 32768, "capabilities": self.server.capabilities}
             body = json.dumps({"object": "list", "data": [model]}).encode()
             return self.reply(200, "application/json", body)
-        known = {"/": "index.html", "/favicon.ico": "favicon.svg"}
+        if self.path == "/metrics":
+            return self.reply_metrics()
+        known = {"/": "index.html", "/dashboard": "dashboard.html", "/favicon.ico": "favicon.svg"}
         name = known.get(self.path, self.path.removeprefix("/assets/"))
         file = PAGE / name
         if "/" in name or not file.is_file():
@@ -94,6 +98,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = [("Content-Security-Policy", self.server.policy),
                    ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
         self.reply(200, TYPES[file.suffix] + "; charset=utf-8", file.read_bytes(), headers)
+
+    def reply_metrics(self):
+        self.server.num_scrapes += 1
+        key = self.server.key
+        if key is not None and self.headers["Authorization"] != f"Bearer {key}":
+            return self.reply_error(401, "the API key is missing or wrong")
+        if self.server.metrics is None:
+            return self.reply_error(500, "the metrics are out of order")
+        self.reply(200, "text/plain; version=0.0.4", self.server.metrics.encode())
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
