@@ -27,8 +27,8 @@ class ReplySink {
     ended_ = true;
   }
   // The head of a stream; `response.body` is its first bytes. Without any, the connection holds the
-  // head until there is a byte to send, or until a client has waited long enough for a sign of life:
-  // while HoldsHead, Whole may still take its place.
+  // head until there is a byte to send, or until a client has waited long enough for a sign of
+  // life: while HoldsHead, Whole may still take its place.
   void Begin(HttpResponse response) {
     head_ = std::move(response);
     streaming_ = true;

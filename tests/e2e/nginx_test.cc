@@ -1,5 +1,5 @@
-// The proxy of docker/nginx before two replicas: streams, failures and stops as clients see them. By
-// the shipped template, a real nginx and real servers; skipped aloud without nginx.
+// The proxy of docker/nginx before two replicas: streams, failures and stops as clients see them.
+// By the shipped template, a real nginx and real servers; skipped aloud without nginx.
 
 #include <gtest/gtest.h>
 
@@ -46,8 +46,8 @@ class Nginx : public ::testing::Test {
     base_.Write("nginx.conf", text);
   }
   std::vector<std::string> Command(const std::vector<std::string>& more) const {
-    std::vector<std::string> command = {nginx_,        "-p", base_.path(), "-e",
-                                        base_ / "error.log", "-c", base_ / "nginx.conf"};
+    std::vector<std::string> command = {
+        nginx_, "-p", base_.path(), "-e", base_ / "error.log", "-c", base_ / "nginx.conf"};
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
@@ -224,8 +224,7 @@ TEST_F(Nginx, AsksTheOtherReplicaForWhatADrainCutOff) {
   Ask third = Short();
   Ask fourth = Short();  // one of them at each replica, behind the long ones
   for (const auto& replica : replicas_) {
-    ASSERT_TRUE(
-        Eventually([&] { return replica->Metric("tandem_requests_accepted_total") == 9; }));
+    ASSERT_TRUE(Eventually([&] { return replica->Metric("tandem_requests_accepted_total") == 9; }));
   }
   second.reset();  // leaves, and makes room
   stopping->program().Signal(SIGTERM);
@@ -264,8 +263,7 @@ TEST_F(Nginx, AsksTheOtherReplicaOnlyForWhatHadNoByteYet) {
 TEST_F(Nginx, SaysThatNobodyIsThere) {
   const std::string nobody = "127.0.0.1:" + std::to_string(FreePort());
   ASSERT_NO_FATAL_FAILURE(StartNginx(nobody, nobody));
-  const RawResponse response =
-      AskFor(port_, {{"prompt", "a"}}, "X-Request-Id: lost\r\n").Answer();
+  const RawResponse response = AskFor(port_, {{"prompt", "a"}}, "X-Request-Id: lost\r\n").Answer();
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.Header("retry-after"), "5");
   EXPECT_EQ(response.Header("x-request-id"), "lost");
