@@ -293,11 +293,11 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
   head_only_ = request.method == "HEAD";
   auto last_output = steady_clock::now();
   while (true) {
+    const bool silent = interval.count() > 0 && steady_clock::now() - last_output >= interval;
     if (!sink.ended()) {
       PollReply(sink);
-      TakeOutput(request, sink);
+      if (silent || !sink.HoldsHead()) TakeOutput(request, sink);
     }
-    const bool silent = interval.count() > 0 && steady_clock::now() - last_output >= interval;
     if (silent && event_stream_ && !channel_->writing() && channel_->output().empty()) {
       AppendBody(": keep-alive\n\n");
     }
@@ -307,7 +307,7 @@ asio::awaitable<Connection::Next> Connection::SendPending(const HttpRequest& req
     if (!channel_->can_write() || IsTooSlow(sink)) break;
     if (channel_->peer_closed() && !sink.ended()) break;
     if (channel_->input().size() < kMaxPipelinedBytes) channel_->StartRead();
-    const bool beats = event_stream_ && interval.count() > 0;
+    const bool beats = (event_stream_ || sink.HoldsHead()) && interval.count() > 0;
     const auto longest = sink.ended() ? Channel::Milliseconds::max() : reply_->PollInterval();
     co_await channel_->WaitEvent(beats ? std::min(interval, longest) : longest);
     if (!reply_) break;  // Abort

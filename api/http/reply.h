@@ -23,12 +23,18 @@ class ReplySink {
  public:
   void Whole(HttpResponse response) {
     head_ = std::move(response);
+    streaming_ = false;
     ended_ = true;
   }
-  // The head of a stream; `response.body` is its first bytes.
+  // The head of a stream; `response.body` is its first bytes. Without any, the connection holds the
+  // head until there is a byte to send, or until a client has waited long enough for a sign of
+  // life: while HoldsHead, Whole may still take its place.
   void Begin(HttpResponse response) {
     head_ = std::move(response);
     streaming_ = true;
+  }
+  bool HoldsHead() const {
+    return streaming_ && !ended_ && head_.has_value() && head_->body.empty() && bytes_.empty();
   }
   void Write(std::string_view bytes) { bytes_.append(bytes); }
   std::string& bytes() { return bytes_; }  // to append to; the connection takes it after each poll

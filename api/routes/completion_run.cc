@@ -147,7 +147,8 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
 }
 
 void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {
-  if (!begun_ || !ask_.stream) return sink.Whole(ErrorResponse(error));
+  const bool has_own_status = !begun_ || !ask_.stream || sink.HoldsHead();
+  if (has_own_status) return sink.Whole(ErrorResponse(error));
   sink.Write("data: ");
   sink.Write(RenderError(error));
   sink.Write("\n\n");

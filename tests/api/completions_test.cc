@@ -252,6 +252,43 @@ TEST(Completions, TurnsAFailureIntoAStatusOrAnEvent) {
   EXPECT_EQ(stream.body.find("[DONE]"), std::string::npos);
 }
 
+// A proxy may then ask another server, and a client's library knows that it may try again.
+TEST(Completions, AStreamThatFailsBeforeItsFirstTokenHasAStatusOfItsOwn) {
+  TestServer server;
+  server.engine.text = "";
+  server.engine.fail_with = FinishReason::kDrained;
+  for (const char* body : {R"({"prompt":"a","stream":true})", R"({"prompt":"a"})"}) {
+    const RawResponse response = server.Post(body);
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(response.Header("retry-after"), "1");
+    EXPECT_EQ(response.Header("content-type"), "application/json");
+    EXPECT_EQ(json::parse(response.body)["error"]["code"], "overloaded");
+  }
+}
+
+TEST(Completions, AStreamShowsNothingBeforeItsFirstTokenOrItsFirstSignOfLife) {
+  for (const auto interval : {std::chrono::hours(1), std::chrono::hours(0)}) {
+    TestServer server({.limits = {.keep_alive_interval = interval}});
+    server.engine.Allow(FakeEngine::Phase::kQueued);
+    RawClient client = server.Connect();
+    client.Send(TestServer::PostBytes(R"({"prompt":"a","stream":true})"));
+    ASSERT_TRUE(server.engine.WaitForLive(1));
+    EXPECT_EQ(server.Get("/health").status, 200);  // on the same thread: what could be sent, was
+    client.SetNonBlocking();
+    EXPECT_FALSE(client.Receive());
+    server.engine.Cancel(server.engine.requests().front()->id, FinishReason::kCancelled);
+  }
+  TestServer server({.limits = {.keep_alive_interval = std::chrono::milliseconds(20)}});
+  server.engine.text = "";
+  server.engine.fail_with = FinishReason::kDrained;
+  server.engine.Allow(FakeEngine::Phase::kQueued);
+  RawClient client = server.Connect();
+  client.Send(TestServer::PostBytes(R"({"prompt":"a","stream":true})"));
+  ASSERT_TRUE(client.ReceiveUntil("text/event-stream"));
+  server.engine.Allow(FakeEngine::Phase::kDecode);
+  EXPECT_NE(client.ReadResponse().body.find(R"("code":"overloaded")"), std::string::npos);
+}
+
 TEST(Completions, KeepsASilentStreamAlive) {
   TestServer server({.limits = {.keep_alive_interval = std::chrono::milliseconds(20)}});
   server.engine.Allow(FakeEngine::Phase::kPrefill);
