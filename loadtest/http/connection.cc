@@ -186,9 +186,4 @@ void ConnectionPool::Give(std::shared_ptr<Connection> connection) {
   idle_.push_back(std::move(connection));
 }
 
-void ConnectionPool::CloseIdle() {
-  for (const auto& connection : idle_) connection->Close();
-  idle_.clear();
-}
-
 }  // namespace tandem

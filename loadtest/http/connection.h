@@ -44,18 +44,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 enum class TlsCheck : uint8_t { kVerify, kSkip };
 
+// Where requests get their connections from; tests have their own.
+class ConnectionSource {
+ public:
+  virtual ~ConnectionSource() = default;
+  virtual std::shared_ptr<Connection> Take() = 0;  // idle, or a new one
+  virtual std::shared_ptr<Connection> Make() = 0;  // a new one
+  virtual void Give(std::shared_ptr<Connection> connection) = 0;
+};
+
 // Makes connections to one server and keeps those that are idle.
-class ConnectionPool {
+class ConnectionPool final : public ConnectionSource {
  public:
   // Resolves the name; ConfigError when it has no address.
   ConnectionPool(boost::asio::io_context& io, const ServerUrl& url, TlsCheck check);
-  ~ConnectionPool();
+  ~ConnectionPool() override;
   ConnectionPool(const ConnectionPool&) = delete;
 
-  std::shared_ptr<Connection> Take();  // idle, or a new one
-  std::shared_ptr<Connection> Make();  // a new one
-  void Give(std::shared_ptr<Connection> connection);
-  void CloseIdle();
+  std::shared_ptr<Connection> Take() override;
+  std::shared_ptr<Connection> Make() override;
+  void Give(std::shared_ptr<Connection> connection) override;
 
  private:
   struct Target;

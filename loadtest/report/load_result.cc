@@ -8,6 +8,7 @@
 #include "engine/base/mapped_file.h"
 #include "engine/base/printable.h"
 #include "kernels/core/error.h"
+#include "loadtest/run/client_load.h"
 
 namespace tandem {
 namespace {
@@ -71,7 +72,7 @@ std::string TokenSource(const Measures& measures) {
 std::vector<std::string> Warnings(const LoadResult& result) {
   const RunOutcome& outcome = result.outcome;
   std::vector<std::string> warnings;
-  if (outcome.client_peak_cpu_share > 0.8) {
+  if (outcome.client_peak_cpu_share > kBusyClientShare) {
     warnings.push_back(fmt::format(
         "this client used {:.0f} % of a core in its busiest second: latencies may be its own. "
         "Use several clients, or less load",

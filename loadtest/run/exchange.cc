@@ -31,18 +31,18 @@ void Exchange::Start(ExchangeStart start) {
   num_outputs_ = 0;
   was_retried_ = is_cut_ = has_ended_ = has_error_ = false;
   is_running_ = true;
-  record_ = {.scheduled = ask_.scheduled, .sent = Now(), .class_index = ask_.class_index};
-  connection_ = pool_.Take();
+  record_ = {.scheduled = ask_.scheduled, .sent = clock_.Now(), .class_index = ask_.class_index};
+  connection_ = connections_.Take();
   connection_->Send(ask_.request, this);
 }
 
 void Exchange::Cut(Outcome outcome) {
-  read_at_ = Now();
+  read_at_ = clock_.Now();
   Finish(outcome);
 }
 
 void Exchange::OnBytes(std::string_view bytes) {
-  read_at_ = Now();
+  read_at_ = clock_.Now();
   const size_t taken = response_.Feed(bytes, *this);
   if (is_cut_) return Finish(Outcome::kCancelled);
   switch (response_.state()) {
@@ -55,20 +55,20 @@ void Exchange::OnBytes(std::string_view bytes) {
       break;
   }
   if (response_.keeps_alive() && taken == bytes.size()) {
-    pool_.Give(std::move(connection_));
+    connections_.Give(std::move(connection_));
     connection_ = nullptr;
   }
   Complete();
 }
 
 void Exchange::OnEnd(Connection::End end, const std::string& reason) {
-  read_at_ = Now();
+  read_at_ = clock_.Now();
   // A server may close an idle connection at the moment at which we use it: once more then.
   const bool was_idle = connection_->num_requests() > 1;
   if (end != Connection::End::kNotConnected && was_idle && !response_.has_started() &&
       !was_retried_) {
     was_retried_ = true;
-    connection_ = pool_.Make();
+    connection_ = connections_.Make();
     connection_->Send(ask_.request, this);
     return;
   }

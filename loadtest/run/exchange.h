@@ -2,7 +2,6 @@
 // One request and its answer on a connection, timed. The run owns a set of them and uses each again
 // when it is done, so that its memory is kept. One thread.
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -14,6 +13,7 @@
 #include "loadtest/http/event_reader.h"
 #include "loadtest/http/response_reader.h"
 #include "loadtest/measure/request_record.h"
+#include "loadtest/run/run_clock.h"
 
 namespace tandem {
 
@@ -30,7 +30,6 @@ struct ExchangeStart {
 
 class Exchange final : private Connection::User, private ResponseReader::Sink {
  public:
-  using Clock = std::chrono::steady_clock;
   using Offset = RequestRecord::Offset;
 
   class Owner {
@@ -41,9 +40,9 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
     virtual void OnDone(Exchange& exchange) = 0;
   };
 
-  // All three outlive it. `start` is the time of offset 0.
-  Exchange(ConnectionPool& pool, Owner& owner, Clock::time_point start)
-      : pool_(pool), owner_(owner), start_(start) {}
+  // All three outlive it.
+  Exchange(ConnectionSource& connections, Owner& owner, const RunClock& clock)
+      : connections_(connections), owner_(owner), clock_(clock) {}
   Exchange(const Exchange&) = delete;
 
   void Start(ExchangeStart start);
@@ -71,11 +70,10 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   void Complete();
   Outcome OutcomeOfWhole();
   void Finish(Outcome outcome);
-  Offset Now() const { return Clock::now() - start_; }
 
-  ConnectionPool& pool_;
+  ConnectionSource& connections_;
   Owner& owner_;
-  const Clock::time_point start_;
+  const RunClock& clock_;
 
   ExchangeStart ask_;
   std::shared_ptr<Connection> connection_;

@@ -73,7 +73,7 @@ class LoadRun::State final : public Exchange::Owner {
 
   RunOutcome Execute() {
     client_.emplace();
-    start_ = Exchange::Clock::now();
+    clock_.Start();
     signals_.async_wait([this](const ErrorCode& error, int) {
       if (!error) Interrupt();
     });
@@ -91,17 +91,17 @@ class LoadRun::State final : public Exchange::Owner {
 
  private:
   struct Slot {
-    Slot(ConnectionPool& pool, Exchange::Owner& owner, Exchange::Clock::time_point start)
-        : exchange(pool, owner, start) {}
+    Slot(ConnectionPool& pool, Exchange::Owner& owner, const RunClock& clock)
+        : exchange(pool, owner, clock) {}
 
     Exchange exchange;
     std::unique_ptr<Conversation> conversation;  // that goes on after this exchange
   };
 
-  Offset Now() const { return Exchange::Clock::now() - start_; }
+  Offset Now() const { return clock_.Now(); }
 
   size_t NewSlot() {
-    slots_.push_back(std::make_unique<Slot>(pool_, *this, start_));
+    slots_.push_back(std::make_unique<Slot>(pool_, *this, clock_));
     slots_.back()->exchange.tag = slots_.size() - 1;
     return slots_.size() - 1;
   }
@@ -135,7 +135,7 @@ class LoadRun::State final : public Exchange::Owner {
       Launch(due.slot, due.at);
     }
     if (next_arrival_ || !due_.empty()) {
-      timer_.expires_at(start_ + (next_arrival_ ? *next_arrival_ : due_.top().at));
+      timer_.expires_at(clock_.start() + (next_arrival_ ? *next_arrival_ : due_.top().at));
       timer_.async_wait([this](const ErrorCode& error) {
         if (!error) OnTimer();
       });
@@ -321,7 +321,7 @@ class LoadRun::State final : public Exchange::Owner {
   asio::steady_timer timer_;  // the next request
   asio::steady_timer sweep_timer_;
   asio::signal_set signals_;
-  Exchange::Clock::time_point start_;
+  SteadyRunClock clock_;
   std::optional<ClientLoad> client_;
 
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -31,4 +31,7 @@ struct RunOutcome {
   }
 };
 
+// Adds another run of the same workload: measures and times add up, the timeline stays the first's.
+void AddRun(const RunOutcome& run, RunOutcome& sum);
+
 }  // namespace tandem
