@@ -19,7 +19,9 @@ int CompareLoads(const CommandLine& line) {
     line.out << *text;
     return 0;
   }
-  line.out << ComparisonTable(ReadResult(a), ReadResult(b), Styler(Styler::Colour::kOff));
+  const LoadResult left = ReadResult(a);
+  const LoadResult right = ReadResult(b);
+  line.out << ComparisonTable(left, right, Styler(Styler::Colour::kOff));
   return 0;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int64_t kMaxIntervals = 120;  // of the expected time: more would not show on a chart
+constexpr int64_t kMaxIntervals = 60;  // of the expected time: shorter ones are mostly noise
 constexpr std::array kIntervals = {milliseconds(100),    milliseconds(200),   milliseconds(500),
                                    milliseconds(1000),   milliseconds(2000),  milliseconds(5000),
                                    milliseconds(10'000), milliseconds(30'000)};

@@ -14,18 +14,42 @@ namespace {
 
 constexpr int kNumDraws = 2000;
 
-// One resampled statistic, in milliseconds.
-double Resampled(const LatencyHistogram& histogram, double share, RandomDraws& draws) {
-  const auto count = static_cast<double>(histogram.count());
-  if (share == kMeanShare) {
-    const double error = histogram.deviation_microseconds() / std::sqrt(count);
-    return (histogram.mean_microseconds() + error * draws.Normal()) / 1000.0;
+// A histogram that is asked for many quantiles.
+class Resampler {
+ public:
+  Resampler(const LatencyHistogram& histogram, double share)
+      : histogram_(histogram),
+        share_(share),
+        deviation_(histogram.deviation_microseconds()),
+        buckets_(histogram.Buckets()) {
+    int64_t seen = 0;
+    for (const LatencyHistogram::Bucket& bucket : buckets_)
+      num_up_to_.push_back(seen += bucket.count);
   }
-  const double rank = std::clamp(std::ceil(share * count - 1e-9 * count), 1.0, count);
-  const double x = draws.Gamma(rank);
-  const double y = draws.Gamma(count + 1.0 - rank);
-  return static_cast<double>(histogram.Quantile(x / (x + y))) / 1000.0;
-}
+
+  // The statistic of one resampling, in milliseconds.
+  double Draw(RandomDraws& draws) const {
+    const auto count = static_cast<double>(histogram_.count());
+    if (share_ == kMeanShare) {
+      const double error = deviation_ / std::sqrt(count);
+      return (histogram_.mean_microseconds() + error * draws.Normal()) / 1000.0;
+    }
+    const double rank = std::clamp(std::ceil(share_ * count - 1e-9 * count), 1.0, count);
+    const double x = draws.Gamma(rank);
+    const double y = draws.Gamma(count + 1.0 - rank);
+    const auto drawn = static_cast<int64_t>(std::ceil(x / (x + y) * count));
+    const auto at = std::ranges::lower_bound(num_up_to_, std::min(drawn, histogram_.count()));
+    return static_cast<double>(buckets_[static_cast<size_t>(at - num_up_to_.begin())].middle) /
+           1000.0;
+  }
+
+ private:
+  const LatencyHistogram& histogram_;
+  const double share_;
+  const double deviation_;  // microseconds
+  const std::vector<LatencyHistogram::Bucket> buckets_;
+  std::vector<int64_t> num_up_to_;  // by bucket, itself included
+};
 
 double Exact(const LatencyHistogram& histogram, double share) {
   return share == kMeanShare ? histogram.mean_microseconds() / 1000.0
@@ -73,9 +97,12 @@ std::string Head(std::string_view name, const LoadResult& result) {
 Difference DifferenceOf(const LatencyHistogram& a, const LatencyHistogram& b, double share,
                         uint64_t seed) {
   RandomDraws draws(seed);
+  const Resampler left(a, share);
+  const Resampler right(b, share);
   std::vector<double> differences;
   for (int i = 0; i < kNumDraws; ++i) {
-    differences.push_back(Resampled(b, share, draws) - Resampled(a, share, draws));
+    const double drawn_b = right.Draw(draws);
+    differences.push_back(drawn_b - left.Draw(draws));
   }
   std::ranges::sort(differences);
   return {.a = Exact(a, share),

@@ -124,7 +124,7 @@ TEST(Measures, AddUpAndComeBackFromJson) {
 }
 
 TEST(Timeline, PutsEventsWhereTheyHappenedAndLatenciesWhereTheyBegan) {
-  Timeline timeline(std::chrono::seconds(100));  // intervals of one second
+  Timeline timeline(std::chrono::seconds(60));  // intervals of one second
   RequestRecord slow = ElevenTokens();
   slow.end = milliseconds(3500);
   timeline.Add(slow);

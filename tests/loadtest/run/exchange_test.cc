@@ -2,6 +2,7 @@
 
 #include "loadtest/run/exchange.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -64,10 +65,15 @@ struct TestConnections final : ConnectionSource {
 class ExchangeTest : public ::testing::Test, protected Exchange::Owner {
  protected:
   static constexpr const char* kHead =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 1000000\r\n\r\n";
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
   static constexpr const char* kText = "data: {\"choices\":[{\"text\":\"x\"}]}\n\n";
   static constexpr const char* kLast =
       "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"stop\"}]}\n\n";
+  static constexpr const char* kEnd = "0\r\n\r\n";
+
+  static std::string Chunk(const std::string& data) {
+    return fmt::format("{:x}\r\n{}\r\n", data.size(), data);
+  }
 
   void Start(milliseconds scheduled, int64_t cancel_after = 0) {
     exchange_.Start({.request = "ask", .scheduled = scheduled, .cancel_after = cancel_after});
@@ -96,17 +102,13 @@ class ExchangeTest : public ::testing::Test, protected Exchange::Owner {
 TEST_F(ExchangeTest, TimesAreThoseOfTheBytes) {
   clock_.now = milliseconds(103);
   Start(milliseconds(100));
-  Bytes(milliseconds(110),
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n23\r\n");
-  const std::string text = kText;
-  ASSERT_EQ(text.size(), 0x23u);
-  Bytes(milliseconds(150), text + "\r\n");
-  Bytes(microseconds(162'500), "23\r\n" + text.substr(0, 9));
-  Bytes(microseconds(171'250), text.substr(9) + "\r\n23\r\n" + text + "\r\n");
-  Bytes(milliseconds(180), "38\r\n" + std::string(kLast) + "\r\n");
+  Bytes(milliseconds(110), kHead);
+  Bytes(milliseconds(150), Chunk(kText));
+  Bytes(microseconds(162'500), Chunk(kText).substr(0, 12));
+  Bytes(microseconds(171'250), Chunk(kText).substr(12) + Chunk(kText));
+  Bytes(milliseconds(180), Chunk(kLast));
   EXPECT_EQ(num_done_, 0);
-  Bytes(milliseconds(200), "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+  Bytes(milliseconds(200), Chunk("data: [DONE]\n\n") + kEnd);
   ASSERT_EQ(num_done_, 1);
   const RequestRecord& record = exchange_.record();
   EXPECT_EQ(record.outcome, Outcome::kCompleted) << exchange_.reason();
@@ -128,11 +130,11 @@ TEST_F(ExchangeTest, PercentilesAreTheTruth) {
     const milliseconds due(1000 * i);
     clock_.now = due;
     Start(due);
-    Bytes(due + milliseconds(i), kHead + std::string(kText));  // TTFT: i ms
-    Bytes(due + milliseconds(11 * i), kText);
-    Bytes(due + milliseconds(21 * i), kText + std::string(kLast));
-    const std::string rest(1'000'000 - 3 * 35 - 56, '\n');
-    Bytes(due + milliseconds(25 * i), rest);
+    Bytes(due + milliseconds(i), kHead + Chunk(kText));  // TTFT: i ms
+    Bytes(due + milliseconds(11 * i), Chunk(kText));
+    Bytes(due + milliseconds(21 * i), Chunk(kText) + Chunk(kLast));
+    Bytes(due + milliseconds(25 * i), kEnd);
+    ASSERT_EQ(num_done_, i);
     ASSERT_EQ(exchange_.record().outcome, Outcome::kCompleted);
     measures.Add(exchange_.record(), exchange_.gaps(), {});
   }
@@ -148,9 +150,9 @@ TEST_F(ExchangeTest, PercentilesAreTheTruth) {
 
 TEST_F(ExchangeTest, IsCutAfterItsOutputs) {
   Start(milliseconds(0), 2);
-  Bytes(milliseconds(1), kHead + std::string(kText));
+  Bytes(milliseconds(1), kHead + Chunk(kText));
   EXPECT_EQ(num_done_, 0);
-  Bytes(milliseconds(2), kText + std::string(kText));
+  Bytes(milliseconds(2), Chunk(kText) + Chunk(kText));
   EXPECT_EQ(num_done_, 1);
   EXPECT_EQ(exchange_.record().outcome, Outcome::kCancelled);
   EXPECT_EQ(num_outputs_, 2);

@@ -94,8 +94,10 @@ TEST(WorkloadFile, NamesFileLineKeyAndWayOut) {
                        "requests[0].prompt must have one of tokens, words, text, file"));
   EXPECT_TRUE(Contains(message(std::string(kMinimal) + "duration: fast\n"), "such as 500ms"));
   EXPECT_TRUE(Contains(message(std::string(kMinimal) + "api: chatt\n"), "did you mean chat?"));
-  EXPECT_TRUE(
-      Contains(message("open-loop: {rate: 5, trace: x}\n" + std::string(kMinimal + 21)), "w.yaml"));
+  folder.Write("t.jsonl", "{\"timestamp\": 1}\n");
+  EXPECT_TRUE(Contains(message("open-loop: {rate: 5, trace: t.jsonl}\nrequests: "
+                               "[{prompt: {tokens: 8}}]\n"),
+                       "open-loop.rate or trace must be given, and not both"));
   EXPECT_TRUE(Contains(message("open-loop: {rate: 5, burstiness: 2}\nrequests: "
                                "[{prompt: {tokens: 8}}]\n"),
                        "burstiness goes with spacing: gamma"));
