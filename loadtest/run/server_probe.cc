@@ -69,6 +69,11 @@ std::optional<std::string> Get(const ServerUrl& url, TlsCheck check, const std::
   const std::string key = api_key.empty() ? "" : "Authorization: Bearer " + api_key + "\r\n";
   fetch.Run(io, fmt::format("GET {}{} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n{}\r\n", url.base_path,
                             path, url.HostHeader(), key));
+  if (!fetch.has_answer() && fetch.reason().find("certificate") != std::string::npos) {
+    throw ConfigError(fmt::format(
+        "the certificate of {} is not trusted: {}; --no-tls-verify goes on without the check",
+        url.Text(), Printable(fetch.reason())));
+  }
   if (!fetch.has_answer()) {
     throw ConfigError(
         fmt::format("no server at {}: {}; start one ('tandem serve'), or name another with --url",

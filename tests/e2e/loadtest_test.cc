@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "tests/api/support/certificate.h"
 #include "tests/e2e/served_program.h"
 #include "tests/support/temporary_directory.h"
 
@@ -68,6 +69,36 @@ TEST(LoadtestProgram, AddsUpOnTheDefaultModel) {
   }();
   EXPECT_NE(counted.body.find(std::to_string(50 * num_requests)), std::string::npos)
       << "the server counted other tokens";
+}
+
+TEST(LoadtestProgram, SpeaksTlsAndSendsTheKey) {
+  if (!std::filesystem::exists(kLoadtest)) GTEST_SKIP() << kLoadtest << " is not built";
+  const TemporaryDirectory folder;
+  const PemPair pair = MakeCertificate("localhost");
+  Program server({TANDEM_BUILD_DIR "/bin/tandem", "serve", "--port", "0", "--kv-cache-memory",
+                  "64MiB", "--api-key", "kangaroo", "--ssl-certfile",
+                  folder.Write("cert.pem", pair.certificate), "--ssl-keyfile",
+                  folder.Write("key.pem", pair.key)});
+  const uint16_t port = PortOf(server, "https");
+  ASSERT_NE(port, 0) << server.text();
+  const auto run = [port](std::vector<std::string> more) {
+    std::vector<std::string> command = {
+        kLoadtest, "run", "short_chat", "--url", "https://127.0.0.1:" + std::to_string(port),
+        "--rate",  "10",  "--duration", "1s"};
+    command.insert(command.end(), more.begin(), more.end());
+    Program program(command);
+    const int status = program.Wait();
+    return std::pair(status, program.text());
+  };
+  const auto [refused, why] = run({});
+  EXPECT_EQ(refused, 2);
+  EXPECT_NE(why.find("--no-tls-verify"), std::string::npos) << why;
+  const auto [keyless, answer] = run({"--no-tls-verify"});
+  EXPECT_EQ(keyless, 1) << "nothing completed";
+  EXPECT_NE(answer.find("the API key is missing or wrong"), std::string::npos) << answer;
+  const auto [status, text] = run({"--no-tls-verify", "--api-key", "kangaroo"});
+  EXPECT_EQ(status, 0) << text;
+  EXPECT_NE(text.find(", 0 errors"), std::string::npos) << text;
 }
 
 }  // namespace
