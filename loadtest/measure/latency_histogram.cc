@@ -45,8 +45,6 @@ void LatencyHistogram::Record(Microseconds value, int64_t count) {
   max_ = std::max(max_, microseconds);
 }
 
-void LatencyHistogram::Reserve() { counts_.reserve(IndexOf(kMaxMicroseconds) + 1); }
-
 void LatencyHistogram::Merge(const LatencyHistogram& other) {
   if (other.counts_.size() > counts_.size()) counts_.resize(other.counts_.size());
   for (size_t i = 0; i < other.counts_.size(); ++i) counts_[i] += other.counts_[i];

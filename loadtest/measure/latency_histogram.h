@@ -19,9 +19,8 @@ class LatencyHistogram {
   static constexpr int64_t kMaxMicroseconds = int64_t{1} << 36;  // 19 hours
 
   // Negative durations count as 0, longer ones than the maximum as the maximum. Allocates only when
-  // a value is larger than any before; Reserve avoids even that.
+  // a value is larger than any before.
   void Record(Microseconds value, int64_t count = 1);
-  void Reserve();
   void Merge(const LatencyHistogram& other);
 
   int64_t count() const { return count_; }

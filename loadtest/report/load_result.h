@@ -1,6 +1,6 @@
 #pragma once
 // The outcome of a run with what it was a run of, as it is kept in a file: `run --json` writes it,
-// `report` and `compare` read it. Plain data, and its form as JSON (loadtest/README.md lists it).
+// `report` and `compare` read it. Plain data, and its form as JSON.
 
 #include <filesystem>
 #include <string>

@@ -221,7 +221,7 @@ class LoadRun::State final : public Exchange::Owner {
     if (record.scheduled < workload_.warm_up) return;
     total_.Add(record, exchange.gaps(), settings_.good_limits);
     classes_[record.class_index].Add(record, exchange.gaps(), settings_.good_limits);
-    last_end_ = std::max(last_end_, record.end);
+    if (record.outcome == Outcome::kCompleted) last_end_ = std::max(last_end_, record.end);
   }
 
   bool HasMore() const {
