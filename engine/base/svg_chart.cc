@@ -60,11 +60,15 @@ class Axis {
   Chart::Scale scale_;
 };
 
-bool IsDrawn(ChartPoint point, Chart::Scale scale) {
+bool IsDrawn(double value, Chart::Scale scale) {
   // A range of values near the largest double would overflow.
   constexpr double kLargest = 1e300;
-  if (!(std::abs(point.x) <= kLargest && std::abs(point.y) <= kLargest)) return false;
-  return scale == Chart::Scale::kLinear || point.y >= 1.0 / kLargest;
+  if (!(std::abs(value) <= kLargest)) return false;
+  return scale == Chart::Scale::kLinear || value >= 1.0 / kLargest;
+}
+
+bool IsDrawn(ChartPoint point, const Chart& chart) {
+  return IsDrawn(point.x, chart.x_scale) && IsDrawn(point.y, chart.y_scale);
 }
 
 // Values that differ by less have the same pixels, or no numbers between them.
@@ -123,7 +127,7 @@ std::vector<ChartPoint> Thinned(const std::vector<ChartPoint>& points) {
 std::string DrawSeries(const Chart& chart, size_t index, const Axis& x, const Axis& y) {
   std::vector<ChartPoint> pixels;
   for (const ChartPoint& point : chart.series[index].points) {
-    if (IsDrawn(point, chart.y_scale)) pixels.push_back({x.At(point.x), y.At(point.y)});
+    if (IsDrawn(point, chart)) pixels.push_back({x.At(point.x), y.At(point.y)});
   }
   pixels = Thinned(pixels);
   if (pixels.size() == 1) {
@@ -157,7 +161,7 @@ std::string DrawPlot(const Chart& chart) {
   Range y_values;
   for (const ChartSeries& series : chart.series) {
     for (const ChartPoint& point : series.points) {
-      if (!IsDrawn(point, chart.y_scale)) continue;
+      if (!IsDrawn(point, chart)) continue;
       x_values.Add(point.x);
       y_values.Add(point.y);
     }
@@ -165,8 +169,8 @@ std::string DrawPlot(const Chart& chart) {
   if (x_values.IsEmpty()) {
     return Text({(kPlotLeft + kPlotRight) / 2, (kPlotTop + kPlotBottom) / 2}, "middle", "no data");
   }
-  if (SpansNothing(x_values)) x_values = Padded(x_values, Chart::Scale::kLinear);
-  const Axis x(x_values, {kPlotLeft, kPlotRight}, Chart::Scale::kLinear);
+  if (SpansNothing(x_values)) x_values = Padded(x_values, chart.x_scale);
+  const Axis x(x_values, {kPlotLeft, kPlotRight}, chart.x_scale);
   const Axis y(Padded(y_values, chart.y_scale), {kPlotBottom, kPlotTop}, chart.y_scale);
   std::string svg = DrawAxes(chart, x, y);
   for (size_t i = 0; i < chart.series.size(); ++i) svg += DrawSeries(chart, i, x, y);

@@ -19,7 +19,8 @@ struct ChartPoint {
 
 struct ChartSeries {
   std::string name;
-  // x ascends. Points that are not finite, or not positive on a logarithmic scale, are left out.
+  // x ascends. Points that are not finite, or not positive where a scale is logarithmic, are left
+  // out.
   std::vector<ChartPoint> points;
 };
 
@@ -29,6 +30,7 @@ struct Chart {
   std::string title;
   std::string x_label;
   std::vector<ChartSeries> series;
+  Scale x_scale = Scale::kLinear;
   Scale y_scale = Scale::kLinear;
 };
 

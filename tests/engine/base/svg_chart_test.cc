@@ -112,6 +112,16 @@ TEST(SvgChart, KeepsTheExtremesOfManyPoints) {
   EXPECT_TRUE(Contains(svg, ",40.9"));  // 4 % below the top of the plot
 }
 
+TEST(SvgChart, ALogarithmicXAxisHasPowersOfTenAtEqualDistances) {
+  const std::string svg = RenderSvg({.series = {{"a", {{0, 1}, {1, 1}, {100, 2}, {10000, 3}}}},
+                                     .x_scale = Chart::Scale::kLogarithmic});
+  // The point at 0 is left out; 100 lies in the middle of 1 and 10000.
+  EXPECT_TRUE(Contains(svg, "points=\"64.0,"));
+  EXPECT_TRUE(Contains(svg, " 344.0,"));
+  EXPECT_TRUE(Contains(svg, " 624.0,"));
+  for (const char* tick : {">1<", ">100<", ">10000<"}) EXPECT_TRUE(Contains(svg, tick));
+}
+
 TEST(SvgChart, EscapesText) {
   const std::string hostile = "</svg><script>\"&'";
   const std::string escaped = "&lt;/svg&gt;&lt;script&gt;&quot;&amp;&#39;";

@@ -1,0 +1,40 @@
+#include "loadtest/cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+#include "loadtest/cli/compare_command.h"
+#include "loadtest/cli/report_command.h"
+#include "loadtest/cli/run_command.h"
+#include "loadtest/cli/search_command.h"
+
+namespace tandem {
+namespace {
+
+int Help(const CommandLine& line) {
+  line.out << LoadtestCommandOverview();
+  return 0;
+}
+
+constexpr LoadtestCommand kCommands[] = {
+    {"run", "apply a load to a server and measure", RunLoad},
+    {"search", "find the highest rate at which a service level holds", SearchLoad},
+    {"compare", "two results side by side", CompareLoads},
+    {"report", "draw a result into an HTML file", ReportLoad},
+    {"help", "this overview", Help},
+};
+
+}  // namespace
+
+std::span<const LoadtestCommand> LoadtestCommands() { return kCommands; }
+
+std::string LoadtestCommandOverview() {
+  std::string text = "usage: tandem-loadtest COMMAND [OPTION...]\n\ncommands:\n";
+  for (const LoadtestCommand& command : kCommands) {
+    text += fmt::format("  {:<12}{}\n", command.name, command.purpose);
+  }
+  return text + "\n'tandem-loadtest COMMAND --help' lists the options of one.\n";
+}
+
+}  // namespace tandem

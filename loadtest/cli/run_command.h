@@ -1,0 +1,35 @@
+#pragma once
+// `tandem-loadtest run`.
+
+#include <filesystem>
+
+#include "engine/base/command_line.h"
+#include "loadtest/cli/load_options.h"
+#include "loadtest/report/load_result.h"
+
+namespace tandem {
+
+struct RunOptions {
+  LoadOptions load;
+  std::filesystem::path json;
+  std::filesystem::path html;
+};
+
+void AddRunSettings(Settings& settings, RunOptions& options);
+
+// What is measured, and of what.
+struct LoadTask {
+  const Workload& workload;
+  const RunSettings& settings;
+  const ServerInfo& server;
+  const LoadOptions& options;
+};
+// One run, with a line about how it goes where line.err is a terminal.
+LoadResult Measure(const LoadTask& task, const CommandLine& line);
+
+// Results go to a file and are told of.
+void WriteResult(const LoadResult& result, const RunOptions& options, const CommandLine& line);
+
+int RunLoad(const CommandLine& line);
+
+}  // namespace tandem
