@@ -7,26 +7,11 @@
 
 #include "engine/base/printable.h"
 #include "engine/base/quantity.h"
+#include "engine/base/report_page.h"
 #include "engine/base/svg_chart.h"
 
 namespace tandem {
 namespace {
-
-constexpr std::string_view kPageStyle = R"(
-body { margin: 2rem auto; max-width: 88rem; padding: 0 1rem; font: 16px system-ui, sans-serif;
-  color: var(--ink); background: var(--paper); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(32rem, 100%), 1fr));
-  gap: 1.5rem; }
-.table { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0 2rem; }
-td, th { padding: 0.3rem 0.8rem; border-bottom: 1px solid var(--grid); text-align: right; }
-td:first-child, th:first-child, .facts td { text-align: left; }
-.warning { border-left: 4px solid var(--series-1); padding-left: 0.8rem; }
-)";
-
-std::string MarkupOf(std::string_view text_from_outside) {
-  return EscapedMarkup(Printable(text_from_outside));
-}
 
 std::string FactRow(std::string_view name, std::string_view text) {
   return fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", name, MarkupOf(text));
@@ -215,14 +200,7 @@ std::vector<Chart> ChartsOf(const RunOutcome& outcome) {
 }  // namespace
 
 std::string ResultPage(const LoadResult& result) {
-  std::string page =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>Load test</title>\n<style>\n";
-  page += ChartStyle();
-  page += kPageStyle;
-  page +=
-      fmt::format("</style>\n</head>\n<body>\n<h1>Load test: {}</h1>\n", MarkupOf(result.workload));
+  std::string page;
   for (const std::string& warning : Warnings(result)) {
     page += "<p class=\"warning\">" + MarkupOf(warning) + "</p>\n";
   }
@@ -231,7 +209,7 @@ std::string ResultPage(const LoadResult& result) {
       "<p>Latencies count from when a request was due, also where it was sent later (send delay). "
       "The charts over time have the warm-up, the table does not.</p>\n<div class=\"charts\">\n";
   for (const Chart& chart : ChartsOf(result.outcome)) page += RenderSvg(chart);
-  return page + "</div>\n</body>\n</html>\n";
+  return ReportPage("Load test: " + result.workload, page + "</div>\n");
 }
 
 }  // namespace tandem

@@ -10,25 +10,11 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/printable.h"
 #include "engine/base/quantity.h"
+#include "engine/base/report_page.h"
 #include "engine/base/svg_chart.h"
 
 namespace tandem {
 namespace {
-
-constexpr std::string_view kPageStyle = R"(
-body { margin: 2rem auto; max-width: 88rem; padding: 0 1rem; font: 16px system-ui, sans-serif;
-  color: var(--ink); background: var(--paper); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(32rem, 100%), 1fr));
-  gap: 1.5rem; }
-.table { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0 2rem; }
-td, th { padding: 0.3rem 0.8rem; border-bottom: 1px solid var(--grid); text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-)";
-
-std::string MarkupOf(std::string_view text_from_outside) {
-  return EscapedMarkup(Printable(text_from_outside));
-}
 
 std::string ShownNumber(double number) {
   return std::isfinite(number) ? fmt::format("{:.4f}", number) : "-";
@@ -138,13 +124,7 @@ std::string TableRow(const ReportedRun& run) {
 
 std::string RenderReport(std::span<const ReportedRun> runs, const ReportOptions& options) {
   std::string page =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>Training report</title>\n<style>\n";
-  page += ChartStyle();
-  page += kPageStyle;
-  page +=
-      "</style>\n</head>\n<body>\n<h1>Training report</h1>\n<div class=\"table\"><table>\n"
+      "<div class=\"table\"><table>\n"
       "<tr><th>run</th><th>steps</th><th>last loss</th><th>tokens</th><th>hours</th>"
       "<th>skipped</th></tr>\n";
   for (const ReportedRun& run : runs) page += TableRow(run);
@@ -154,7 +134,7 @@ std::string RenderReport(std::span<const ReportedRun> runs, const ReportOptions&
   }
   page += "<div class=\"charts\">\n";
   for (const Chart& chart : ChartsOf(runs, options)) page += RenderSvg(chart);
-  return page + "</div>\n</body>\n</html>\n";
+  return ReportPage("Training report", page + "</div>\n");
 }
 
 void AddReportSettings(Settings& settings, ReportOptions& options) {

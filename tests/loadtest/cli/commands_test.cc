@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "tests/loadtest/support/command_run.h"
 #include "tests/loadtest/support/mock_server.h"
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
 
@@ -21,7 +21,7 @@ CommandOutcome Loadtest(const std::string& name, std::vector<std::string> argume
   const auto commands = LoadtestCommands();
   const auto command = std::ranges::find(commands, name, &LoadtestCommand::name);
   EXPECT_NE(command, commands.end()) << name;
-  return RunLoadtestCommand(command->run, std::move(arguments));
+  return RunInProcess("tandem-loadtest", command->run, std::move(arguments));
 }
 
 TEST(LoadtestCommands, RunWritesATableAResultAndAPage) {
@@ -115,7 +115,7 @@ TEST(LoadtestCommands, SayWhatIsWrong) {
 TEST(LoadtestCommands, EveryOneHasHelp) {
   for (const LoadtestCommand& command : LoadtestCommands()) {
     if (command.name == "help") continue;
-    const CommandOutcome help = RunLoadtestCommand(command.run, {"--help"});
+    const CommandOutcome help = RunInProcess("tandem-loadtest", command.run, {"--help"});
     EXPECT_EQ(help.status, 0) << command.name;
     EXPECT_TRUE(Contains(help.out, "tandem-loadtest " + std::string(command.name)));
     EXPECT_TRUE(Contains(LoadtestCommandOverview(), std::string(command.name)));

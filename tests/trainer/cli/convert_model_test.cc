@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "engine/config/model_config.h"
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
-#include "tests/trainer/cli/command_run.h"
 
 namespace tandem {
 namespace {
@@ -14,21 +14,23 @@ TEST(ConvertCommand, GoesInBothDirections) {
   const TemporaryDirectory directory;
   const std::string golden = std::string(TANDEM_SOURCE_DIR) + "/tests/golden/models/minimind3";
   const std::string pth = (directory / "a.pth").string();
-  const CommandOutcome out =
-      RunTrainCommand(ConvertModel, {"--model", golden, "--output=" + pth, "--format", "minimind"});
+  const CommandOutcome out = RunInProcess(
+      "tandem-train", ConvertModel, {"--model", golden, "--output=" + pth, "--format", "minimind"});
   ASSERT_EQ(out.status, 0) << out.err;
-  const CommandOutcome in =
-      RunTrainCommand(ConvertModel, {"--from=" + pth, "--output", (directory / "b").string()});
+  const CommandOutcome in = RunInProcess("tandem-train", ConvertModel,
+                                         {"--from=" + pth, "--output", (directory / "b").string()});
   ASSERT_EQ(in.status, 0) << in.err;
   EXPECT_EQ(ReadModelConfig(directory / "b"), ReadModelConfig(golden));
 }
 
 TEST(ConvertCommand, SaysWhatItNeeds) {
-  EXPECT_TRUE(Contains(RunTrainCommand(ConvertModel, {"--help"}).out, "--from FILE.pth"));
-  const CommandOutcome neither = RunTrainCommand(ConvertModel, {"--output", "x"});
+  EXPECT_TRUE(
+      Contains(RunInProcess("tandem-train", ConvertModel, {"--help"}).out, "--from FILE.pth"));
+  const CommandOutcome neither = RunInProcess("tandem-train", ConvertModel, {"--output", "x"});
   EXPECT_EQ(neither.status, kExitUsage);
   EXPECT_TRUE(Contains(neither.err, "either --from"));
-  EXPECT_EQ(RunTrainCommand(ConvertModel, {"--from", "a", "--model", "b"}).status, kExitUsage);
+  EXPECT_EQ(RunInProcess("tandem-train", ConvertModel, {"--from", "a", "--model", "b"}).status,
+            kExitUsage);
 }
 
 }  // namespace

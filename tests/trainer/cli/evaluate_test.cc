@@ -4,15 +4,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
-#include "tests/trainer/cli/command_run.h"
 #include "tests/trainer/evaluation/golden_evaluation.h"
 
 namespace tandem {
 namespace {
 
 CommandOutcome RunEvaluate(std::vector<std::string> arguments) {
-  return RunTrainCommand(Evaluate, std::move(arguments));
+  return RunInProcess("tandem-train", Evaluate, std::move(arguments));
 }
 
 TEST(EvaluateCommand, ComparesTwoModelsAndWritesTheirFigures) {

@@ -7,9 +7,9 @@
 
 #include "engine/config/model_config.h"
 #include "engine/weights/pth.h"
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
-#include "tests/trainer/cli/command_run.h"
 
 namespace tandem {
 namespace {
@@ -21,7 +21,7 @@ std::string Golden(const std::string& model) {
 }
 
 CommandOutcome Export(std::vector<std::string> arguments) {
-  return RunTrainCommand(ExportModel, std::move(arguments));
+  return RunInProcess("tandem-train", ExportModel, std::move(arguments));
 }
 
 void ExpectSameTensors(const TensorTable& a, const TensorTable& b) {

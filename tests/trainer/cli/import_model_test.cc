@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "engine/weights/safetensors.h"
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
-#include "tests/trainer/cli/command_run.h"
 #include "trainer/cli/export_model.h"
 
 namespace tandem {
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 const std::string kGolden = std::string(TANDEM_SOURCE_DIR) + "/tests/golden/";
 
 CommandOutcome Import(std::vector<std::string> arguments) {
-  return RunTrainCommand(ImportModel, std::move(arguments));
+  return RunInProcess("tandem-train", ImportModel, std::move(arguments));
 }
 
 // Of `expected` without the tied head, which a directory leaves out.
@@ -45,8 +45,9 @@ TEST(ImportCommand, MakesTheModelThatWasExported) {
     const std::string model = kGolden + "models/" + name;
     const ModelConfig expected = ReadModelConfig(model);
     const bool is_third = expected.architecture == Architecture::kMiniMind;
-    ASSERT_EQ(RunTrainCommand(ExportModel, {"--model", model, "--output", pth, "--format",
-                                            is_third ? "minimind" : "minimind2", "--dtype", "auto"})
+    ASSERT_EQ(RunInProcess("tandem-train", ExportModel,
+                           {"--model", model, "--output", pth, "--format",
+                            is_third ? "minimind" : "minimind2", "--dtype", "auto"})
                   .status,
               0);
     const CommandOutcome done =
@@ -77,19 +78,20 @@ TEST(ImportCommand, TakesBackTheFirstCodesFilesThatWeWrite) {
   const TemporaryDirectory directory;
   const std::string pth = (directory / "a.pth").string();
   const std::string model = kGolden + "models/minimind2";
-  const CommandOutcome out = RunTrainCommand(
-      ExportModel, {"--model", model, "--output", pth, "--format", "minimind-first"});
+  const CommandOutcome out =
+      RunInProcess("tandem-train", ExportModel,
+                   {"--model", model, "--output", pth, "--format", "minimind-first"});
   ASSERT_EQ(out.status, 0) << out.err;
   const CommandOutcome in = Import({"--from", pth, "--output", (directory / "b").string(),
                                     "--num-attention-heads", "4", "--rope-theta", "1e6"});
   ASSERT_EQ(in.status, 0) << in.err;
   ExpectTensors(directory / "b", ReadSafetensors(model));
   EXPECT_EQ(ReadModelConfig(directory / "b"), ReadModelConfig(model));
-  EXPECT_TRUE(Contains(
-      RunTrainCommand(ExportModel, {"--model", model + "_moe", "--output",
-                                    (directory / "c.pth").string(), "--format", "minimind-first"})
-          .err,
-      "2 shared experts"));
+  EXPECT_TRUE(Contains(RunInProcess("tandem-train", ExportModel,
+                                    {"--model", model + "_moe", "--output",
+                                     (directory / "c.pth").string(), "--format", "minimind-first"})
+                           .err,
+                       "2 shared experts"));
 }
 
 TEST(ImportCommand, RefusesByNameWhatACheckpointDoesNotNeed) {

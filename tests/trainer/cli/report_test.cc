@@ -2,30 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
-
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
 
-struct Outcome {
-  int status;
-  std::string out;
-  std::string err;
-};
-
-Outcome RunReport(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "report");
-  std::vector<const char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  std::ostringstream out;
-  std::ostringstream err;
-  const int status = RunCommand(
-      "tandem-train report", WriteReport,
-      {.argc = static_cast<int>(argv.size()), .argv = argv.data(), .out = out, .err = err});
-  return {status, out.str(), err.str()};
+CommandOutcome RunReport(std::vector<std::string> arguments) {
+  return RunInProcess("tandem-train report", WriteReport, std::move(arguments));
 }
 
 ReportedRun Example(const std::string& name) {
@@ -48,7 +33,7 @@ TEST(ReportCommand, WritesOnePageOfAllRuns) {
   const std::string a = directory.Write("a.jsonl", "{\"step\":0,\"loss\":1}\n").string();
   const std::string b = directory.Write("b.jsonl", "{\"step\":0,\"loss\":2}\n").string();
   const std::string page = (directory / "report.html").string();
-  const Outcome done = RunReport({a, b, "--out", page});
+  const CommandOutcome done = RunReport({a, b, "--out", page});
   EXPECT_EQ(done.status, 0) << done.err;
   EXPECT_TRUE(Contains(done.out, "report.html"));
   EXPECT_TRUE(Contains(directory.Read("report.html"), "a.jsonl</td>"));
@@ -58,7 +43,7 @@ TEST(ReportCommand, WritesOnePageOfAllRuns) {
 TEST(ReportCommand, SaysWhatIsWrong) {
   const TemporaryDirectory directory;
   EXPECT_EQ(RunReport({}).status, kExitUsage);
-  const Outcome missing = RunReport({(directory / "no_such").string()});
+  const CommandOutcome missing = RunReport({(directory / "no_such").string()});
   EXPECT_NE(missing.status, 0);
   EXPECT_TRUE(Contains(missing.err, "no_such"));
 }

@@ -2,40 +2,27 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "engine/text/tokenizer.h"
+#include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
 #include "tests/support/temporary_directory.h"
 
 namespace tandem {
 namespace {
 
-struct Outcome {
-  int status;
-  std::string out;
-  std::string err;
-};
-
-Outcome RunTokenizer(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "tokenizer");
-  std::vector<const char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  std::ostringstream out;
-  std::ostringstream err;
-  const int status = RunCommand(
-      "tandem-train tokenizer", TrainTokenizer,
-      {.argc = static_cast<int>(argv.size()), .argv = argv.data(), .out = out, .err = err});
-  return {status, out.str(), err.str()};
+CommandOutcome RunTokenizer(std::vector<std::string> arguments) {
+  return RunInProcess("tandem-train tokenizer", TrainTokenizer, std::move(arguments));
 }
 
 TEST(TrainTokenizerCommand, WritesATokenizerAndSaysWhatItDid) {
   const TemporaryDirectory directory;
   const std::string text = directory.Write("a.txt", "one two three two one\n").string();
   const std::string output = (directory / "tokenizer").string();
-  const Outcome done = RunTokenizer({"--data", text, "--output", output, "--vocab-size", "297"});
+  const CommandOutcome done =
+      RunTokenizer({"--data", text, "--output", output, "--vocab-size", "297"});
   EXPECT_EQ(done.status, 0) << done.err;
   EXPECT_TRUE(Contains(done.out, "words             6, 5 different"));
   EXPECT_TRUE(Contains(done.out, "vocabulary        297 tokens, 36 of them added"));
@@ -48,7 +35,7 @@ TEST(TrainTokenizerCommand, SaysThatTheCorpusIsTooSmall) {
   const TemporaryDirectory directory;
   const std::string text = directory.Write("a.txt", "abab\n").string();
   const std::string output = (directory / "tokenizer").string();
-  const Outcome done = RunTokenizer({text, "--output", output, "--vocab-size", "1000"});
+  const CommandOutcome done = RunTokenizer({text, "--output", output, "--vocab-size", "1000"});
   EXPECT_EQ(done.status, 0);
   EXPECT_TRUE(Contains(done.err, "too small for 1000 tokens: 293 were learned"));
 }
@@ -57,7 +44,7 @@ TEST(TrainTokenizerCommand, ReplacesATokenizerOnlyWhenAskedTo) {
   const TemporaryDirectory directory;
   const std::string text = directory.Write("a.txt", "abab abab\n").string();
   directory.Write("tokenizer.json", "precious");
-  const Outcome refused = RunTokenizer({text, "--output", directory.path().string()});
+  const CommandOutcome refused = RunTokenizer({text, "--output", directory.path().string()});
   EXPECT_EQ(refused.status, kExitUsage);
   EXPECT_TRUE(Contains(refused.err, "--overwrite"));
   EXPECT_EQ(directory.Read("tokenizer.json"), "precious");
@@ -70,13 +57,13 @@ TEST(TrainTokenizerCommand, RefusesWhatCannotWork) {
   const std::string text = directory.Write("a.txt", "abab\n").string();
   const std::string empty = directory.Write("empty.txt", "").string();
   const std::string output = (directory / "tokenizer").string();
-  const Outcome small = RunTokenizer({text, "--output", output, "--vocab-size", "280"});
+  const CommandOutcome small = RunTokenizer({text, "--output", output, "--vocab-size", "280"});
   EXPECT_EQ(small.status, kExitUsage);
   EXPECT_TRUE(Contains(small.err, "36 special tokens and the 256 bytes; at least 292 is needed"));
   EXPECT_TRUE(Contains(RunTokenizer({empty, "--output", output}).err, "holds no text"));
   EXPECT_TRUE(Contains(RunTokenizer({"--output", output}).err, "data"));
   EXPECT_TRUE(Contains(RunTokenizer({text, "--output", empty}).err, "is not a directory"));
-  const Outcome below = RunTokenizer({text, "--output", empty + "/tokenizer"});
+  const CommandOutcome below = RunTokenizer({text, "--output", empty + "/tokenizer"});
   EXPECT_TRUE(Contains(below.err, "is not a directory")) << below.err;
   EXPECT_EQ(below.out, "");
   EXPECT_FALSE(std::filesystem::exists(output));

@@ -1,5 +1,5 @@
 #pragma once
-// A command of tandem-train, run in this process.
+// A command of one of the programs, run in this process.
 
 #include <sstream>
 #include <string>
@@ -15,15 +15,15 @@ struct CommandOutcome {
   std::string err;
 };
 
-inline CommandOutcome RunTrainCommand(int (*run)(const CommandLine&),
-                                      std::vector<std::string> arguments) {
+inline CommandOutcome RunInProcess(const char* name, int (*run)(const CommandLine&),
+                                   std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "command");
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::ostringstream out;
   std::ostringstream err;
   const int status = RunCommand(
-      "tandem-train", run,
+      name, run,
       {.argc = static_cast<int>(argv.size()), .argv = argv.data(), .out = out, .err = err});
   return {status, out.str(), err.str()};
 }
