@@ -61,8 +61,8 @@ class Axis {
 };
 
 bool IsDrawn(double value, Chart::Scale scale) {
-  // A range of values near the largest double would overflow.
-  constexpr double kLargest = 1e300;
+  // A range of values near the largest double, or its padding, would overflow.
+  constexpr double kLargest = 1e250;
   if (!(std::abs(value) <= kLargest)) return false;
   return scale == Chart::Scale::kLinear || value >= 1.0 / kLargest;
 }
@@ -81,7 +81,8 @@ bool SpansNothing(Range range) {
 Range Padded(Range range, Chart::Scale scale) {
   const bool spans_nothing = SpansNothing(range);
   if (scale == Chart::Scale::kLogarithmic) {
-    const double factor = spans_nothing ? 2.0 : std::pow(range.high / range.low, 0.04);
+    const double decades = std::log10(range.high) - std::log10(range.low);
+    const double factor = spans_nothing ? 2.0 : std::pow(10.0, 0.04 * decades);
     return {range.low / factor, range.high * factor};
   }
   double room = spans_nothing ? 0.1 * std::abs(range.high) : 0.04 * (range.high - range.low);

@@ -101,6 +101,15 @@ TEST(SvgChart, DrawsPointsThatSpanAlmostNothing) {
   }
 }
 
+TEST(SvgChart, DrawsPointsThatSpanEverything) {
+  for (const Chart::Scale scale : {Chart::Scale::kLinear, Chart::Scale::kLogarithmic}) {
+    const std::string svg =
+        RenderSvg({.series = {{"a", {{0, 1e-250}, {1, 1e250}}}}, .y_scale = scale});
+    EXPECT_EQ(NumOf("nan", svg) + NumOf("inf", svg), 0) << svg;
+    EXPECT_EQ(NumOf("<polyline", svg), 1) << svg;
+  }
+}
+
 TEST(SvgChart, KeepsTheExtremesOfManyPoints) {
   ChartSeries series{.name = "a"};
   for (int i = 0; i < 100000; ++i) series.points.push_back({static_cast<double>(i), 1.0});

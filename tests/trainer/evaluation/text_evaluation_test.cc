@@ -33,7 +33,8 @@ TEST_P(GoldenBitsPerByte, AreThoseOfPyTorch) {
   const GoldenEvaluationModel model(GetParam());
   const DataSource plain{.path = GoldenEvaluationFile("texts.txt"), .separator = "***"};
   const DataSource records{.path = GoldenEvaluationFile("texts.jsonl")};
-  for (const auto& expected : GoldenEvaluation(GetParam()).at("texts")) {
+  const auto golden = GoldenEvaluation(GetParam());
+  for (const auto& expected : golden.at("texts")) {
     const TextEvaluationOptions options{.context = expected.at("context"),
                                         .stride = expected.at("stride")};
     for (const DataSource& source : {plain, records}) {
