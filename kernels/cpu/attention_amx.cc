@@ -169,32 +169,6 @@ void AddValues(const AttentionCall& call, const BFloat16* weights, const BlockPa
   if (d < call.head_dim) AddColumnTiles<2>(call, weights, pages, d, sums);
 }
 
-// The online softmax of the rows over the block: weights, and sums rescaled to the new maxima.
-void WeighTileRows(const AttentionCall& call, const TileScratch& scratch,
-                   const RowKeys<kTileRows>& keys, float* maxima, float* sums) {
-  static_assert(kTileRows == kPartLanes);
-  float change[kTileRows] = {};
-  for (int64_t r = 0; r < kTileRows; ++r) {
-    if (keys.end[r] == 0) continue;
-    change[r] =
-        WeighRow<Cache>(scratch.scores + r * kBlockKeys, keys.begin[r], keys.end[r], maxima[r],
-                        scratch.weights + r * kBlockKeys, scratch.block_sums + r * kLanes);
-  }
-  const Part rescale = ExpOfNonPositive(LoadPart(change));
-  const int64_t width = call.sums_width();
-  for (int64_t r = 0; r < kTileRows; ++r) {
-    if (keys.end[r] == 0) continue;
-    float* row = sums + r * width;
-    if (change[r] != 0.0f) {
-      for (int64_t i = 0; i < width; i += kLanes) {
-        StoreLanes(row + i, LoadLanes(row + i), rescale[r]);
-      }
-    }
-    float* lanes = row + width - kLanes;
-    Store(lanes, Load(lanes) + Load(scratch.block_sums + r * kLanes));
-  }
-}
-
 // Rows [row, row + 16) of the item, as far as it has them, against a block.
 void AttendTileRows(const AttentionCall& call, const TileScratch& scratch, const BlockPages& pages,
                     const AttentionItem& item, int64_t row, int64_t block) {
@@ -212,7 +186,7 @@ void AttendTileRows(const AttentionCall& call, const TileScratch& scratch, const
   for (int64_t i = 0; i < num_rows * kBlockKeys; i += kLanes) {
     Store(scratch.scores + i, Load(scratch.scores + i) * call.scale);
   }
-  WeighTileRows(call, scratch, keys, scratch.segment.maxima + row, sums);
+  WeighRows<Cache>(call, scratch, keys, scratch.segment.maxima + row, sums);
   for (int64_t r = 0; r < kTileRows; ++r) {
     if (keys.end[r] > 0) continue;
     std::memset(static_cast<void*>(scratch.weights + r * kBlockKeys), 0, 2 * kBlockKeys);
@@ -255,21 +229,12 @@ void AttendSegmentRows(const AttentionCall& call, const AttentionItem& item, int
 }
 
 void AttendPiece(const AttentionCall& call, const AttentionPiece& piece, float* floats) {
-  const AttentionItem& item = *piece.item;
   TileScratch scratch(call, floats);
   const AttentionTiles tiles;
-  LoadQueries<Cache>(call, item, scratch.q);
   std::memset(scratch.keys, 0, 4 * static_cast<size_t>(kPagePairs * call.head_dim));
-  if (piece.partials == nullptr) Clear(call, item, scratch.total);
-  for (int64_t s = piece.first_segment; s < piece.end_segment; ++s) {
-    if (piece.partials != nullptr) {
-      const int64_t slot = s - item.first_segment();
-      scratch.segment = RowStates(piece.partials + slot * call.states_floats());
-    }
-    AttendSegmentRows(call, item, s, scratch);
-    if (piece.partials == nullptr) Merge(call, item, scratch.total, scratch.segment);
-  }
-  if (piece.partials == nullptr) WriteRows(call, item, scratch.total);
+  AttendSegments<Cache>(call, piece, scratch, [&](int64_t segment) {
+    AttendSegmentRows(call, *piece.item, segment, scratch);
+  });
 }
 
 }  // namespace

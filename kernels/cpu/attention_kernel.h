@@ -140,10 +140,11 @@ static void AttendSegment(const AttentionCall& call, const AttentionItem& item, 
   }
 }
 
-template <class Cache>
-static void Attend(const AttentionCall& call, const AttentionPiece& piece, float* floats) {
+// A piece of an item. attend_segment(segment) computes one into scratch.segment.
+template <class Cache, class AnyScratch, class AttendOne>
+static void AttendSegments(const AttentionCall& call, const AttentionPiece& piece,
+                           AnyScratch& scratch, AttendOne attend_segment) {
   const AttentionItem& item = *piece.item;
-  Scratch<Cache> scratch(call, floats);
   LoadQueries<Cache>(call, item, scratch.q);
   if (piece.partials == nullptr) Clear(call, item, scratch.total);
   for (int64_t s = piece.first_segment; s < piece.end_segment; ++s) {
@@ -151,10 +152,18 @@ static void Attend(const AttentionCall& call, const AttentionPiece& piece, float
       const int64_t slot = s - item.first_segment();
       scratch.segment = RowStates(piece.partials + slot * call.states_floats());
     }
-    AttendSegment(call, item, s, scratch);
+    attend_segment(s);
     if (piece.partials == nullptr) Merge(call, item, scratch.total, scratch.segment);
   }
   if (piece.partials == nullptr) WriteRows(call, item, scratch.total);
+}
+
+template <class Cache>
+static void Attend(const AttentionCall& call, const AttentionPiece& piece, float* floats) {
+  Scratch<Cache> scratch(call, floats);
+  AttendSegments<Cache>(call, piece, scratch, [&](int64_t segment) {
+    AttendSegment(call, *piece.item, segment, scratch);
+  });
 }
 
 static void MergePartials(const AttentionCall& call, const AttentionItem& item,

@@ -270,9 +270,10 @@ TANDEM_INLINE float WeighRow(const float* scores, int64_t begin, int64_t end, fl
 }
 
 // The online softmax of R rows over one block: weights, and sums rescaled to the new maxima.
-template <class Cache, int R>
-static void WeighRows(const AttentionCall& call, const Scratch<Cache>& scratch,
-                      const RowKeys<R>& keys, float* maxima, float* sums) {
+// `scratch` has the scores, and room for weights and block_sums.
+template <class Cache, int R, class AnyScratch>
+static void WeighRows(const AttentionCall& call, const AnyScratch& scratch, const RowKeys<R>& keys,
+                      float* maxima, float* sums) {
   static_assert(R <= kPartLanes);
   float change[kPartLanes] = {};
   for (int r = 0; r < R; ++r) {

@@ -32,7 +32,7 @@ Ceilings MeasureCeilings(Context& context);
 
 // What products out of the first cache, of bf16 or f32, do in `seconds` without a pause. On a
 // machine that others use too this is less than the best of short runs, and it is what whole steps
-// can have: a neighbour on the other thread of a core slows tiles to a third for seconds at a time.
+// can have: tiles were seen to run at a third of their speed for seconds at a time.
 double SustainedFlops(Context& context, bool bf16, double seconds);
 
 // The higher of two measurements.
