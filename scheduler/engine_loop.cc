@@ -140,6 +140,7 @@ void EngineLoop::State::Step() {
   const auto begin = Clock::now();
   const StepBatch& batch = scheduler.Prepare(begin);
   inbox.Left(scheduler.TakeDepartures());  // the queue has room now, not only after a long step
+  inbox.Advance(scheduler.progress(begin));
   std::optional<std::string> failure;
   try {
     runner.Run(batch, result);
@@ -249,6 +250,7 @@ EngineStats EngineLoop::Stats() const {
   const InboxCounts counts = state_->inbox.counts();  // after: accepted >= what has ended
   stats.num_waiting += counts.num_pending;
   stats.num_queued_tokens = counts.num_queued_tokens;
+  stats.queue_seconds = counts.queue_seconds;
   stats.accepted = counts.accepted;
   stats.rejected = counts.rejected;
   return stats;

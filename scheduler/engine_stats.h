@@ -9,6 +9,7 @@ struct EngineStats {
   int64_t num_running = 0;
   int64_t num_waiting = 0;        // queued and preempted
   int64_t num_queued_tokens = 0;  // prompt tokens accepted and not yet running
+  double queue_seconds = 0;       // that the least urgent request would wait if it came now
   int64_t num_pages = 0;
   int64_t num_free_pages = 0;
   int64_t num_cached_pages =
@@ -21,7 +22,7 @@ struct EngineStats {
   // accepted = finished + cancelled + failed + what is live.
   uint64_t accepted = 0;
   uint64_t finished = 0;   // kStop, kLength
-  uint64_t cancelled = 0;  // kCancelled, kDeadline, kDrained
+  uint64_t cancelled = 0;  // kCancelled, kDeadline, kDrained, kDisplaced
   uint64_t failed = 0;     // kFailed
   uint64_t rejected = 0;
   uint64_t preemptions = 0;

@@ -1,6 +1,7 @@
 #include "scheduler/inbox.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "kernels/core/check.h"
@@ -26,9 +27,7 @@ std::optional<Rejection> CheckRequest(const Request& request, const RunnerLimits
 }
 
 Inbox::Inbox(const RunnerLimits& limits, const SchedulerConfig& config)
-    : limits_(limits),
-      max_queued_requests_(config.max_queued_requests),
-      max_queued_tokens_(config.max_queued_tokens) {}
+    : limits_(limits), queue_(ClampToLimits(config, limits)) {}
 
 std::optional<Rejection> Inbox::Submit(Submission submission) {
   CHECK(submission.request && submission.outbox);
@@ -43,24 +42,18 @@ std::optional<Rejection> Inbox::Submit(Submission submission) {
   live_.insert(request.id);
   counts_.accepted += 1;
   counts_.num_pending += 1;
-  counts_.num_queued_tokens += num_tokens;
-  num_queued_ += 1;
+  queue_.Join(request.priority, num_tokens);
   num_live_ += 1;
   Put(std::move(submission));
   return std::nullopt;
 }
 
-// An empty queue takes any one request, or else a prompt above the bound could never run.
 std::optional<Rejection> Inbox::Refuse(const Request& request) const {
   if (closed_) return closed_;
   if (live_.contains(request.id)) return Rejection::kInvalid;
-  if (num_queued_ == 0) return std::nullopt;
   const auto num_tokens = static_cast<int64_t>(request.prompt.size());
-  if (num_queued_ >= max_queued_requests_ ||
-      counts_.num_queued_tokens + num_tokens > max_queued_tokens_) {
-    return Rejection::kQueueFull;
-  }
-  return std::nullopt;
+  if (queue_.HasRoom(request.priority, num_tokens)) return std::nullopt;
+  return Rejection::kQueueFull;
 }
 
 template <typename Value>
@@ -104,7 +97,10 @@ void Inbox::WaitUntilEmpty() {
 
 InboxCounts Inbox::counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  InboxCounts counts = counts_;
+  counts.num_queued_tokens = queue_.num_tokens();
+  counts.queue_seconds = queue_.ExpectedWait(std::numeric_limits<int32_t>::max()).count();
+  return counts;
 }
 
 void Inbox::Take(InboxWait wait, const std::stop_token& stop, std::vector<Command>& commands) {
@@ -118,9 +114,14 @@ void Inbox::Take(InboxWait wait, const std::stop_token& stop, std::vector<Comman
 }
 
 void Inbox::Left(const Departures& departures) {
+  if (departures.empty()) return;
   const std::lock_guard lock(mutex_);
-  num_queued_ -= departures.num_requests;
-  counts_.num_queued_tokens -= departures.num_tokens;
+  queue_.Leave(departures);
+}
+
+void Inbox::Advance(const QueueProgress& progress) {
+  const std::lock_guard lock(mutex_);
+  queue_.Advance(progress);
 }
 
 void Inbox::Forget(RequestId id) {

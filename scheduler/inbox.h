@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "scheduler/outbox.h"
+#include "scheduler/queue_ledger.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 
@@ -40,6 +41,7 @@ enum class InboxWait : uint8_t { kUntilCommand, kNever };
 struct InboxCounts {
   int64_t num_pending = 0;  // submissions not yet taken
   int64_t num_queued_tokens = 0;
+  double queue_seconds = 0.0;  // EngineStats's
   uint64_t accepted = 0;
   uint64_t rejected = 0;
 };
@@ -63,8 +65,9 @@ class Inbox {
   // Engine thread. Takes all commands, waiting for one if told to; none when `stop` was requested.
   void Take(InboxWait wait, const std::stop_token& stop, std::vector<Command>& commands);
   void Left(const Departures& departures);  // the bounded queue
-  void Forget(RequestId id);                // it is ending: the id may be used again
-  void Ended(int64_t num_ends);             // their terminal events are in their outboxes
+  void Advance(const QueueProgress& progress);
+  void Forget(RequestId id);     // it is ending: the id may be used again
+  void Ended(int64_t num_ends);  // their terminal events are in their outboxes
 
  private:
   std::optional<Rejection> Refuse(const Request& request) const;
@@ -72,8 +75,6 @@ class Inbox {
   void Put(Value command);
 
   const RunnerLimits limits_;
-  const int64_t max_queued_requests_;
-  const int64_t max_queued_tokens_;
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable_any has_commands_;
@@ -82,7 +83,7 @@ class Inbox {
   std::unordered_set<RequestId> live_;
   std::optional<Rejection> closed_;
   InboxCounts counts_;
-  int64_t num_queued_ = 0;
+  QueueLedger queue_;
   int64_t num_live_ = 0;
 };
 

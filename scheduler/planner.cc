@@ -10,12 +10,20 @@ namespace tandem {
 namespace {
 
 constexpr int64_t kPageTokens = KvLayout::kPageTokens;
+// Of prompts, in each step, whatever the decodes beside them may then wait.
+constexpr int64_t kLeastPrefillTokens = kPageTokens;
+// A step with prompts may always take so many times as long as without them.
+constexpr double kPrefillSlowdown = 2.0;
+
+bool TakesPart(const PlannedSequence& planned) {
+  return planned.change != PlannedChange::kPreempt && !planned.stalled;
+}
 
 }  // namespace
 
 Planner::Planner(const SchedulerConfig& config, const Queues& queues,
-                 const PageAllocator& allocator, const PrefixCache& cache)
-    : config_(config), queues_(queues), cache_(cache), capacity_(allocator, cache) {
+                 const PageAllocator& allocator, const PrefixCache& cache, const StepCost& cost)
+    : config_(config), queues_(queues), cache_(cache), cost_(cost), capacity_(allocator, cache) {
   // Those that run now, and as many in the place of preempted ones; pointers to them must not move.
   plan_.sequences.reserve(static_cast<size_t>(2 * config.max_sequences));
 }
@@ -24,7 +32,9 @@ const StepPlan& Planner::Plan() {
   Begin();
   SecurePages();
   MakeRoomForUrgent();
+  LimitLessUrgent();
   PlanDecodes();
+  LimitPrefills();
   PlanPrefills();
   CHECK(tokens_left_ < config_.max_step_tokens ||
             (queues_.running.empty() && queues_.waiting.empty()),
@@ -40,6 +50,8 @@ void Planner::Begin() {
   plan_.num_overtaking = 0;
   pages_in_flight_.clear();
   tokens_left_ = config_.max_step_tokens;
+  less_urgent_left_ = tokens_left_;
+  top_priority_ = std::numeric_limits<int32_t>::max();
   num_active_ = static_cast<int64_t>(queues_.running.size());
   growth_pages_ = 0;
   admissions_open_ = true;
@@ -90,11 +102,42 @@ void Planner::MakeRoomForUrgent() {
   }
 }
 
+// The most urgent priority that has work in this step may be slowed down only so far by the others.
+void Planner::LimitLessUrgent() {
+  const PlannedSequence* top = nullptr;
+  for (const PlannedSequence& planned : plan_.sequences) {
+    if (!TakesPart(planned)) continue;
+    if (top == nullptr || RunsBefore()(planned.sequence, top->sequence)) top = &planned;
+  }
+  if (top == nullptr) return;
+  top_priority_ = top->sequence->request().priority;
+  if (config_.priority_slowdown == 0.0 || !cost_.known()) return;
+  int64_t num_urgent = 0;
+  for (const PlannedSequence& planned : plan_.sequences) {
+    if (!TakesPart(planned) || planned.sequence->request().priority > top_priority_) continue;
+    num_urgent += std::min(Remaining(planned), config_.max_prefill_chunk);
+  }
+  num_urgent = std::min(num_urgent, config_.max_step_tokens);
+  const double seconds = config_.priority_slowdown * cost_.Seconds(num_urgent);
+  less_urgent_left_ =
+      std::clamp<int64_t>(cost_.TokensWithin(seconds) - num_urgent, 0, config_.max_step_tokens);
+}
+
 void Planner::PlanDecodes() {
   for (PlannedSequence& planned : plan_.sequences) {
-    if (planned.change == PlannedChange::kPreempt || planned.stalled) continue;
-    if (Remaining(planned) == 1 && tokens_left_ > 0) PlanChunk(planned, 1);
+    if (!TakesPart(planned)) continue;
+    if (Remaining(planned) == 1 && TokensLeft(*planned.sequence) > 0) PlanChunk(planned, 1);
   }
+}
+
+// So that those who decode need not wait long for their next tokens.
+void Planner::LimitPrefills() {
+  const int64_t num_decodes = config_.max_step_tokens - tokens_left_;
+  if (num_decodes == 0 || config_.target_itl.count() == 0 || !cost_.known()) return;
+  const double target = std::chrono::duration<double>(config_.target_itl).count();
+  const double seconds = std::max(target, kPrefillSlowdown * cost_.Seconds(num_decodes));
+  const int64_t allowed = std::max(cost_.TokensWithin(seconds) - num_decodes, kLeastPrefillTokens);
+  tokens_left_ = std::min(tokens_left_, allowed);
 }
 
 // The head gets half of what is left, shorter ones share the other half, the head takes what they
@@ -102,7 +145,9 @@ void Planner::PlanDecodes() {
 void Planner::PlanPrefills() {
   CollectPrefills();
   PlannedSequence* head = ChooseHead();
-  if (head != nullptr && tokens_left_ > 0) PlanChunk(*head, HeadShare(tokens_left_));
+  if (head != nullptr && TokensLeft(*head->sequence) > 0) {
+    PlanChunk(*head, HeadShare(TokensLeft(*head->sequence)));
+  }
 
   auto running = prefills_.begin();
   auto waiting = queues_.waiting_by_length.begin();
@@ -114,11 +159,13 @@ void Planner::PlanPrefills() {
     const bool take_running =
         has_running && (!has_waiting || Size(**running) < WaitingSize(**waiting));
     const PrefillSize size = take_running ? Size(**running) : WaitingSize(**waiting);
+    const Sequence& next = take_running ? *(*running)->sequence : **waiting;
+    if (TokensLeft(next) == 0) break;  // the rest is not more urgent
     if (head != nullptr && Size(*head) <= size) {
       ExtendChunk(*head);
       head = nullptr;
     } else if (take_running) {
-      PlanChunk(**running++, tokens_left_);
+      PlanChunk(**running++, TokensLeft(next));
     } else if (AdmitAndPlan(**waiting++) == Outcome::kPassedOver) {
       ++num_passed_over;
     }
@@ -205,6 +252,16 @@ void Planner::UndoPreemption(PlannedSequence& victim) {
   ++num_active_;
 }
 
+int64_t Planner::TokensLeft(const Sequence& sequence) const {
+  const bool is_less_urgent = sequence.request().priority > top_priority_;
+  return is_less_urgent ? std::min(tokens_left_, less_urgent_left_) : tokens_left_;
+}
+
+void Planner::Spend(const Sequence& sequence, int64_t num_tokens) {
+  tokens_left_ -= num_tokens;
+  if (sequence.request().priority > top_priority_) less_urgent_left_ -= num_tokens;
+}
+
 bool Planner::MayAdmit() const {
   return admissions_open_ && num_active_ < config_.max_sequences &&
          (plan_.overtaken == nullptr ||
@@ -242,14 +299,13 @@ bool Planner::Admit(Sequence& sequence) {
 Planner::Outcome Planner::AdmitAndPlan(Sequence& sequence) {
   if (IsPlanned(sequence)) return Outcome::kPlanned;
   if (&sequence == plan_.overtaken || !Admit(sequence)) return Outcome::kPassedOver;
-  return PlanChunk(plan_.sequences.back(), tokens_left_);
+  return PlanChunk(plan_.sequences.back(), TokensLeft(sequence));
 }
 
 void Planner::CollectPrefills() {
   prefills_.clear();
   for (PlannedSequence& planned : plan_.sequences) {
-    const bool runs = planned.change != PlannedChange::kPreempt && !planned.stalled;
-    if (runs && planned.num_tokens == 0) prefills_.push_back(&planned);
+    if (TakesPart(planned) && planned.num_tokens == 0) prefills_.push_back(&planned);
   }
   std::ranges::sort(prefills_, {}, [&](const PlannedSequence* p) { return Size(*p); });
 }
@@ -260,8 +316,9 @@ PlannedSequence* Planner::ChooseHead() {
   const auto oldest = std::ranges::min_element(
       prefills_, RunsBefore(), [](const PlannedSequence* p) { return p->sequence; });
   PlannedSequence* running = oldest == prefills_.end() ? nullptr : *oldest;
-  if (queues_.waiting.empty() || !MayAdmit() || tokens_left_ == 0) return running;
+  if (queues_.waiting.empty() || !MayAdmit()) return running;
   Sequence& first = **queues_.waiting.begin();
+  if (TokensLeft(first) == 0) return running;
   if (IsPlanned(first) || (running && RunsBefore()(running->sequence, &first))) return running;
   if (Admit(first)) return &plan_.sequences.back();
   plan_.overtaken = &first;
@@ -273,7 +330,7 @@ Planner::Outcome Planner::PlanChunk(PlannedSequence& planned, int64_t allowed) {
   if (TwinInFlight(planned)) return Outcome::kPassedOver;
   planned.num_tokens =
       ChunkTokens(First(planned), Remaining(planned), std::min(allowed, config_.max_prefill_chunk));
-  tokens_left_ -= planned.num_tokens;
+  Spend(*planned.sequence, planned.num_tokens);
   if (planned.num_tokens >= kPageTokens) {
     if (const auto key = NextPageKey(planned)) pages_in_flight_.push_back(cache_.Hash(*key));
   }
@@ -281,10 +338,11 @@ Planner::Outcome Planner::PlanChunk(PlannedSequence& planned, int64_t allowed) {
 }
 
 void Planner::ExtendChunk(PlannedSequence& planned) {
-  const int64_t allowed = std::min(planned.num_tokens + tokens_left_, config_.max_prefill_chunk);
-  tokens_left_ += planned.num_tokens;
+  const int64_t allowed =
+      std::min(planned.num_tokens + TokensLeft(*planned.sequence), config_.max_prefill_chunk);
+  Spend(*planned.sequence, -planned.num_tokens);
   planned.num_tokens = ChunkTokens(First(planned), Remaining(planned), allowed);
-  tokens_left_ -= planned.num_tokens;
+  Spend(*planned.sequence, planned.num_tokens);
 }
 
 int64_t Planner::First(const PlannedSequence& planned) const {

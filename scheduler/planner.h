@@ -15,6 +15,7 @@
 #include "scheduler/prefix_cache.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/sequence.h"
+#include "scheduler/step_cost.h"
 
 namespace tandem {
 
@@ -52,7 +53,7 @@ struct StepPlan {
 class Planner {
  public:
   Planner(const SchedulerConfig& config, const Queues& queues, const PageAllocator& allocator,
-          const PrefixCache& cache);
+          const PrefixCache& cache, const StepCost& cost);
 
   // Never empty while anything runs or waits: the first in the order of service always gets a
   // token.
@@ -64,7 +65,9 @@ class Planner {
   void Begin();
   void SecurePages();
   void MakeRoomForUrgent();
+  void LimitLessUrgent();
   void PlanDecodes();
+  void LimitPrefills();
   void PlanPrefills();
 
   // Pages.
@@ -77,6 +80,8 @@ class Planner {
   void UndoPreemption(PlannedSequence& victim);
 
   // Tokens.
+  int64_t TokensLeft(const Sequence& sequence) const;
+  void Spend(const Sequence& sequence, int64_t num_tokens);
   bool MayAdmit() const;
   bool IsPlanned(const Sequence& sequence) const;
   bool Admit(Sequence& sequence);
@@ -93,6 +98,7 @@ class Planner {
   const SchedulerConfig& config_;
   const Queues& queues_;
   const PrefixCache& cache_;
+  const StepCost& cost_;
   Capacity capacity_;
   StepPlan plan_;
 
@@ -100,8 +106,10 @@ class Planner {
   std::vector<PlannedSequence*> prefills_;  // running and unfinished, shorter first
   std::vector<uint64_t> pages_in_flight_;   // hashes of shareable pages that this step computes
   int64_t tokens_left_ = 0;
-  int64_t num_active_ = 0;    // running after this pass
-  int64_t growth_pages_ = 0;  // that those are expected to need
+  int32_t top_priority_ = 0;      // the most urgent one that takes part
+  int64_t less_urgent_left_ = 0;  // of tokens_left_, for all other priorities
+  int64_t num_active_ = 0;        // running after this pass
+  int64_t growth_pages_ = 0;      // that those are expected to need
   bool admissions_open_ = true;
 };
 

@@ -30,7 +30,7 @@ struct Request {
 
 // Why a request was not accepted.
 enum class Rejection : uint8_t {
-  kQueueFull,        // in requests or tokens; try again later
+  kQueueFull,        // in requests, tokens or time; try again later
   kDraining,         // the server is stopping
   kContextExceeded,  // prompt + max_tokens can never fit the context
   kPoolExceeded,     // prompt + max_tokens can never fit the KV pool
@@ -46,6 +46,7 @@ enum class FinishReason : uint8_t {
   kDeadline,   // the deadline passed
   kFailed,     // the device failed or logits were not finite: `message` says which
   kDrained,    // the server stopped before it could finish
+  kDisplaced,  // the queue was full, and a more urgent request took its place in it
 };
 
 // What the engine loop tells the connection. Tokens come in order; exactly one event of an accepted

@@ -11,6 +11,10 @@ constexpr int64_t kPageTokens = KvLayout::kPageTokens;
 constexpr const char* kStepFailed = "the engine failed while computing this request; try it again";
 constexpr const char* kNotFinite = "the model's logits were not finite; the output cannot go on";
 
+Departure DepartureOf(const Request& request) {
+  return {request.priority, static_cast<int64_t>(request.prompt.size())};
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const RunnerLimits& limits, const SchedulerConfig& config,
@@ -20,7 +24,7 @@ Scheduler::Scheduler(const RunnerLimits& limits, const SchedulerConfig& config,
       observer_(observer),
       allocator_(limits.num_pages),
       cache_(allocator_),
-      planner_(config_, queues_, allocator_, cache_) {}
+      planner_(config_, queues_, allocator_, cache_, cost_) {}
 
 void Scheduler::Add(const Submission& submission, Clock::time_point now) {
   const RequestId id = submission.request->id;
@@ -31,11 +35,24 @@ void Scheduler::Add(const Submission& submission, Clock::time_point now) {
   Sequence& added = *place->second;
   Enqueue(added);
   if (added.request().deadline) deadlines_.emplace(*added.request().deadline, &added);
+  num_queued_ += 1;
+  num_queued_tokens_ += added.num_prompt();
+  DisplaceFor(added);
+}
+
+void Scheduler::DisplaceFor(const Sequence& added) {
+  while (num_queued_ > config_.max_queued_requests ||
+         num_queued_tokens_ > config_.max_queued_tokens) {
+    const auto last = std::find_if(
+        queues_.waiting.rbegin(), queues_.waiting.rend(),
+        [](const Sequence* waiting) { return waiting->state() == SequenceState::kWaiting; });
+    if ((*last)->request().priority <= added.request().priority) return;
+    End(**last, {.finish = FinishReason::kDisplaced});
+  }
 }
 
 void Scheduler::Refuse(const Submission& submission) {
-  departures_.num_requests += 1;
-  departures_.num_tokens += static_cast<int64_t>(submission.request->prompt.size());
+  departures_.push_back(DepartureOf(*submission.request));
   CountEnd(FinishReason::kFailed);
   deliveries_.push_back({submission.outbox,
                          submission.request->id,
@@ -61,6 +78,7 @@ void Scheduler::EndAll(FinishReason reason, const std::string& message) {
 
 const StepBatch& Scheduler::Prepare(Clock::time_point now) {
   CHECK(step_.empty(), step_.size());
+  prepared_at_ = now;
   Commit(planner_.Plan(), now);
   BuildStep(step_, batch_);
   return batch_;
@@ -127,6 +145,7 @@ void Scheduler::Complete(StepResult& result, Clock::time_point now) {
     stats_.last_step_tokens += step_[i].num_tokens;
     CompleteSequence(step_[i], result.sequences[i], now);
   }
+  cost_.Observe(stats_.last_step_tokens, std::chrono::duration<double>(now - prepared_at_).count());
   step_.clear();
 }
 
@@ -252,9 +271,13 @@ void Scheduler::Enqueue(Sequence& sequence) {
 void Scheduler::Dequeue(Sequence& sequence) {
   queues_.waiting.erase(&sequence);
   queues_.waiting_by_length.erase(&sequence);
-  if (sequence.state() != SequenceState::kWaiting) return;
-  departures_.num_requests += 1;
-  departures_.num_tokens += sequence.num_prompt();
+  if (sequence.state() == SequenceState::kWaiting) LeaveQueue(sequence.request());
+}
+
+void Scheduler::LeaveQueue(const Request& request) {
+  departures_.push_back(DepartureOf(request));
+  num_queued_ -= 1;
+  num_queued_tokens_ -= departures_.back().num_tokens;
 }
 
 void Scheduler::Emit(const Sequence& sequence, TokenEvent event) {
@@ -285,6 +308,7 @@ void Scheduler::CountEnd(FinishReason reason) {
     case FinishReason::kCancelled:
     case FinishReason::kDeadline:
     case FinishReason::kDrained:
+    case FinishReason::kDisplaced:
       stats_.cancelled += 1;
       return;
     case FinishReason::kFailed:
@@ -295,10 +319,7 @@ void Scheduler::CountEnd(FinishReason reason) {
 
 void Scheduler::Abandon() {
   for (const auto& [id, sequence] : sequences_) {
-    if (sequence->state() == SequenceState::kWaiting) {
-      departures_.num_requests += 1;
-      departures_.num_tokens += sequence->num_prompt();
-    }
+    if (sequence->state() == SequenceState::kWaiting) LeaveQueue(sequence->request());
     CountEnd(FinishReason::kFailed);
     Emit(*sequence, {.finish = FinishReason::kFailed, .message = kEngineStopped});
   }
@@ -311,6 +332,12 @@ void Scheduler::Abandon() {
 void Scheduler::TakeDeliveries(std::vector<Delivery>& deliveries) {
   deliveries.clear();
   std::swap(deliveries, deliveries_);
+}
+
+QueueProgress Scheduler::progress(Clock::time_point now) const {
+  return {.now = now,
+          .num_running = static_cast<int64_t>(queues_.running.size()),
+          .somebody_waits = !queues_.waiting.empty()};
 }
 
 EngineStats Scheduler::stats() const {

@@ -19,9 +19,11 @@
 #include "scheduler/page_allocator.h"
 #include "scheduler/planner.h"
 #include "scheduler/prefix_cache.h"
+#include "scheduler/queue_ledger.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/sequence.h"
 #include "scheduler/step_builder.h"
+#include "scheduler/step_cost.h"
 
 namespace tandem {
 
@@ -40,18 +42,13 @@ struct Delivery {
   TokenEvent event;
 };
 
-// What left the bounded queue: started, or ended before.
-struct Departures {
-  int64_t num_requests = 0;
-  int64_t num_tokens = 0;
-};
-
 class Scheduler {
  public:
   // The observer outlives the scheduler.
   Scheduler(const RunnerLimits& limits, const SchedulerConfig& config, EngineObserver& observer);
 
-  // The request passed CheckRequest and its id is not live.
+  // The request passed CheckRequest and its id is not live. Where it makes the queue longer than
+  // its bounds, the last of those that are less urgent end with kDisplaced.
   void Add(const Submission& submission, Clock::time_point now);
   void Refuse(const Submission& submission);       // ends it with kFailed at once
   void Cancel(RequestId id, FinishReason reason);  // unknown ids are ignored
@@ -73,6 +70,7 @@ class Scheduler {
 
   void TakeDeliveries(std::vector<Delivery>& deliveries);  // replaces its content
   Departures TakeDepartures() { return std::exchange(departures_, {}); }
+  QueueProgress progress(Clock::time_point now) const;
   EngineStats stats() const;
   // Every page is held by exactly the sequences that name it and by the cache. O(num_pages).
   void CheckIntegrity() const;
@@ -91,6 +89,8 @@ class Scheduler {
   void Deliver(Sequence& sequence, ScoredToken token, Clock::time_point now);
   bool EndsSequence(const Sequence& sequence, TokenId token) const;
 
+  void DisplaceFor(const Sequence& added);
+  void LeaveQueue(const Request& request);
   void Preempt(Sequence& sequence);
   void ReleasePages(Sequence& sequence);
   void Enqueue(Sequence& sequence);
@@ -106,12 +106,16 @@ class Scheduler {
   PrefixCache cache_;
   std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;  // all that are live
   Queues queues_;
+  StepCost cost_;
   Planner planner_;
   std::set<std::pair<Clock::time_point, Sequence*>> deadlines_;
   std::vector<StepEntry> step_;  // prepared and not yet completed
+  Clock::time_point prepared_at_;
   StepBatch batch_;
   std::vector<Delivery> deliveries_;
   Departures departures_;
+  int64_t num_queued_ = 0;  // of the bounded queue: waiting, and never ran
+  int64_t num_queued_tokens_ = 0;
   EngineStats stats_;
   uint64_t num_arrivals_ = 0;
 };

@@ -15,7 +15,15 @@ struct SchedulerConfig {
   int64_t max_queued_requests = 1024;  // accepted and not yet running
   int64_t max_queued_tokens =
       1 << 20;  // prompt tokens of those; an empty queue takes any one request
+  // A request that would wait longer for its turn is refused (QueueLedger); 0: it may wait.
+  std::chrono::milliseconds max_queue_time{0};
   bool prefix_caching = true;
+  // While sequences decode, a step takes on prompt tokens only as far as it is expected to end
+  // within this time, or twice the time that it takes without them if that is longer; 0: no limit.
+  std::chrono::milliseconds target_itl{0};
+  // While the most urgent priority has work, a step takes on less urgent ones only as far as it is
+  // expected to take at most so many times as long as without them; 0: no limit.
+  double priority_slowdown = 0.0;
   // So many failed steps in a row, and the last of them so long after the first, make the engine
   // unhealthy.
   int64_t max_step_failures = 3;

@@ -31,6 +31,9 @@ SchedulerConfig SchedulerOf(const ServeOptions& options) {
   config.prefix_caching = options.prefix_caching;
   config.max_queued_requests = options.max_queued_requests;
   config.max_queued_tokens = options.max_queued_tokens;
+  config.max_queue_time = options.max_queue_time;
+  config.target_itl = options.target_itl;
+  config.priority_slowdown = options.priority_slowdown;
   config.give_up_after = options.give_up_after;
   return config;
 }

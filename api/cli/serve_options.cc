@@ -28,9 +28,28 @@ void AddEngineSettings(Settings& settings, ServeOptions& options) {
                {.help = "requests that may wait; more get 429", .min = 1, .group = kGroup});
   settings.Add("max-queued-tokens", &options.max_queued_tokens,
                {.help = "prompt tokens of requests that wait", .min = 1, .group = kGroup});
+  settings.Add("max-queue-time", &options.max_queue_time,
+               {.help = "expected wait, by how fast the queue moves, above which requests get 429 "
+                        "at once; 0: any",
+                .min = 0,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
   settings.Add("queue-wait", &options.queue_wait,
                {.help = "how long a request may wait for room in the queue before it gets 429",
                 .min = 0,
+                .group = kGroup});
+  settings.Add("target-itl", &options.target_itl,
+               {.help = "time between two tokens of a sequence that long prompts of others may "
+                        "stretch it to, or to twice what it is without them if that is longer; "
+                        "0: any",
+                .min = 0,
+                .max = kMaxMilliseconds,
+                .group = kGroup});
+  settings.Add("priority-slowdown", &options.priority_slowdown,
+               {.help = "how many times as long steps may take, at most, for less urgent requests "
+                        "beside more urgent ones; 0: any",
+                .min = 0,
+                .max = 1000,
                 .group = kGroup});
 }
 

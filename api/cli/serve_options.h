@@ -25,7 +25,10 @@ struct ServeOptions {
   bool prefix_caching = true;
   int64_t max_queued_requests = 1024;
   int64_t max_queued_tokens = 1 << 20;
+  std::chrono::milliseconds max_queue_time{60'000};
   std::chrono::milliseconds queue_wait{0};
+  std::chrono::milliseconds target_itl{15};
+  double priority_slowdown = 1.2;
 
   BreakerOptions breaker;
   std::optional<std::string> degraded_answer;

@@ -5,20 +5,28 @@
 
 namespace tandem {
 
+namespace {
+
+// A client that comes back when the queue of now is through: 1 to 60.
 int RetryAfterSeconds(const EngineStats& stats) {
-  const auto tokens = static_cast<double>(stats.prompt_tokens + stats.generated_tokens);
-  if (stats.busy_seconds <= 0.0 || tokens <= 0.0) return 1;
-  const double rate = tokens / stats.busy_seconds;
-  const double seconds = std::ceil(static_cast<double>(stats.num_queued_tokens) / rate);
-  return static_cast<int>(std::clamp(seconds, 1.0, 60.0));
+  return static_cast<int>(std::clamp(std::ceil(stats.queue_seconds), 1.0, 60.0));
 }
+
+std::string ExpectedWait(const EngineStats& stats) {
+  if (stats.queue_seconds == 0.0) return "";
+  const auto milliseconds = static_cast<int64_t>(std::ceil(stats.queue_seconds * 1000.0));
+  return ", which will take about " + std::to_string(milliseconds) + " ms";
+}
+
+}  // namespace
 
 ApiError ErrorOfRejection(Rejection rejection, const EngineStats& stats) {
   ApiError error;
   switch (rejection) {
     case Rejection::kQueueFull:
-      error = ErrorOfStatus(429, "the queue is full with " + std::to_string(stats.num_waiting) +
-                                     " requests waiting; try again later");
+      error =
+          ErrorOfStatus(429, "the queue is full with " + std::to_string(stats.num_waiting) +
+                                 " requests waiting" + ExpectedWait(stats) + "; try again later");
       error.retry_after_seconds = RetryAfterSeconds(stats);
       return error;
     case Rejection::kDraining:
@@ -66,6 +74,10 @@ ApiError ErrorOfFinish(FinishReason reason, const std::string& message) {
       return ErrorOfStatus(503, "the server stopped before the answer was complete");
     case FinishReason::kDeadline:
       return ErrorOfStatus(504, "the request's deadline passed before the answer was complete");
+    case FinishReason::kDisplaced:
+      return ErrorOfStatus(429,
+                           "the queue was full, and a more urgent request took this one's place in "
+                           "it; try again later");
     case FinishReason::kFailed:
       return ErrorOfStatus(500, message.empty() ? "the engine failed" : message);
     case FinishReason::kCancelled:

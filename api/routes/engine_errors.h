@@ -16,7 +16,4 @@ ApiError ErrorOfFinish(FinishReason reason, const std::string& message);
 // For a request that it did not admit.
 ApiError ErrorOfBreaker(CircuitBreaker& breaker);
 
-// Seconds that the queued prompt tokens take at the rate measured so far, 1 to 60.
-int RetryAfterSeconds(const EngineStats& stats);
-
 }  // namespace tandem

@@ -40,6 +40,8 @@ std::string_view Label(FinishReason reason) {
       return "failed";
     case FinishReason::kDrained:
       return "drained";
+    case FinishReason::kDisplaced:
+      return "displaced";
   }
   return "unknown";
 }

@@ -266,6 +266,18 @@ TEST(Completions, AStreamThatFailsBeforeItsFirstTokenHasAStatusOfItsOwn) {
   }
 }
 
+TEST(Completions, ARequestThatLostItsPlaceInTheQueueMayComeAgain) {
+  TestServer server;
+  server.engine.text = "";
+  server.engine.fail_with = FinishReason::kDisplaced;
+  for (const char* body : {R"({"prompt":"a","stream":true})", R"({"prompt":"a"})"}) {
+    const RawResponse response = server.Post(body);
+    EXPECT_EQ(response.status, 429);
+    EXPECT_EQ(response.Header("retry-after"), "1");
+    EXPECT_EQ(json::parse(response.body)["error"]["code"], "rate_limit_exceeded");
+  }
+}
+
 TEST(Completions, AStreamShowsNothingBeforeItsFirstTokenOrItsFirstSignOfLife) {
   for (const auto interval : {std::chrono::hours(1), std::chrono::hours(0)}) {
     TestServer server({.limits = {.keep_alive_interval = interval}});
@@ -331,6 +343,7 @@ TEST(Completions, RefusesWithAStatusAfterTheWait) {
     server.engine.max_requests = 0;
     const RawResponse response = server.Post(body);
     EXPECT_EQ(response.status, 429) << response.body;
+    EXPECT_NE(response.body.find("2500 ms"), std::string::npos) << response.body;
     EXPECT_EQ(response.Header("retry-after"), "3");
   }
 }

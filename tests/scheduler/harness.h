@@ -75,6 +75,12 @@ struct Received {
   }
 };
 
+inline int64_t NumTokens(const StepBatch& batch) {
+  int64_t num_tokens = 0;
+  for (const SequenceStep& step : batch.sequences) num_tokens += step.count;
+  return num_tokens;
+}
+
 class Harness {
  public:
   explicit Harness(const RunnerLimits& limits = SmallLimits(),
@@ -99,6 +105,7 @@ class Harness {
       last_batch_size = batch.sequences.size();
       try {
         runner.Run(batch, result);
+        now += time_per_token * NumTokens(batch);
         scheduler.Complete(result, now);
       } catch (const DeviceError&) {
         scheduler.Fail();
@@ -143,6 +150,7 @@ class Harness {
   EngineObserver observer;
   Scheduler scheduler;
   Clock::time_point now{};
+  std::chrono::microseconds time_per_token{0};  // that a step takes, and no time besides
   std::map<RequestId, std::shared_ptr<const Request>> requests;
   std::map<RequestId, std::shared_ptr<Outbox>> outboxes;
   std::map<RequestId, Received> received;

@@ -40,7 +40,7 @@ TEST(Inbox, IsBoundedInRequests) {
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(1, 5, 1))), std::nullopt);
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(2, 5, 1))), std::nullopt);
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(3, 5, 1))), Rejection::kQueueFull);
-  inbox.Left({.num_requests = 1, .num_tokens = 5});
+  inbox.Left({{.num_tokens = 5}});
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(3, 5, 1))), std::nullopt);
   EXPECT_EQ(inbox.counts().accepted, 3u);
   EXPECT_EQ(inbox.counts().rejected, 1u);
@@ -50,7 +50,7 @@ TEST(Inbox, IsBoundedInTokensButTakesOneOfAnyLength) {
   Inbox inbox(SmallLimits(), {.max_queued_tokens = 50});
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(1, 200, 1))), std::nullopt);
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(2, 1, 1))), Rejection::kQueueFull);
-  inbox.Left({.num_requests = 1, .num_tokens = 200});
+  inbox.Left({{.num_tokens = 200}});
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(2, 30, 1))), std::nullopt);
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(3, 21, 1))), Rejection::kQueueFull);
   EXPECT_EQ(inbox.Submit(Submit(MakeRequest(3, 20, 1))), std::nullopt);

@@ -67,10 +67,14 @@ TEST_P(SchedulerFuzz, OutputsAreTheSameWhateverTheSchedule) {
   SchedulerConfig config{.max_sequences = Draw(1, 12),
                          .max_step_tokens = Draw(4, 80),
                          .max_prefill_chunk = Draw(1, 80),
-                         .prefix_caching = !Chance(4)};
+                         .max_queued_requests = Chance(3) ? Draw(1, 20) : 1000,
+                         .prefix_caching = !Chance(4),
+                         .target_itl = std::chrono::milliseconds(Draw(0, 5)),
+                         .priority_slowdown = Chance(2) ? 1.2 : 0.0};
   SCOPED_TRACE(testing::Message() << "pages " << limits.num_pages << ", context "
                                   << limits.max_context);
   Harness harness(limits, config);
+  harness.time_per_token = std::chrono::microseconds(Draw(0, 300));
   uint64_t next_id = 1;
   int64_t num_idle_steps = 0;
   while (next_id <= kNumRequests || harness.scheduler.HasWork()) {

@@ -311,9 +311,10 @@ TEST(Scheduler, CountsWhatLeavesTheQueueOnce) {
   harness.scheduler.Cancel(RequestId{2}, FinishReason::kCancelled);
   harness.RunAll();
   const Departures departures = harness.scheduler.TakeDepartures();
-  EXPECT_EQ(departures.num_requests, 2);
-  EXPECT_EQ(departures.num_tokens, 50);
-  EXPECT_EQ(harness.scheduler.TakeDepartures().num_requests, 0);
+  ASSERT_EQ(departures.size(), 2u);
+  EXPECT_EQ(departures[0].num_tokens, 30) << "the cancelled one left first";
+  EXPECT_EQ(departures[1].num_tokens, 20);
+  EXPECT_TRUE(harness.scheduler.TakeDepartures().empty());
 }
 
 TEST(Scheduler, TellsEveryRequestWhenItIsAbandoned) {
@@ -326,7 +327,51 @@ TEST(Scheduler, TellsEveryRequestWhenItIsAbandoned) {
     EXPECT_EQ(harness.Got(id).ends, std::vector{FinishReason::kFailed});
   }
   EXPECT_FALSE(harness.scheduler.HasWork());
-  EXPECT_EQ(harness.scheduler.TakeDepartures().num_requests, 12);
+  EXPECT_EQ(harness.scheduler.TakeDepartures().size(), 12u);
+}
+
+// Where the queue is over its bounds, the last of the less urgent ones make room; never a preempted
+// one, which ran already, and never one as urgent as the newcomer.
+TEST(Scheduler, GivesThePlacesOfTheLeastUrgentToAMoreUrgentRequest) {
+  SchedulerConfig config = SmallConfig();
+  config.max_sequences = 1;
+  config.max_queued_requests = 3;
+  Harness harness(SmallLimits(), config);
+  const auto add = [&harness](uint64_t id, int32_t priority) {
+    Request request = MakeRequest(id, 20, 3);
+    request.priority = priority;
+    harness.Add(request);
+  };
+  add(1, 5);
+  harness.Step();  // runs
+  add(2, 5);
+  add(3, 9);
+  add(4, 9);
+  add(5, 5);  // one too many: 4 came last
+  add(6, 5);  // 3
+  add(7, 5);  // nobody is less urgent: whoever let it in has to know
+  add(8, 1);  // 7, and 6, since there were already too many
+  harness.RunAll();
+  for (const uint64_t id : {3, 4, 6, 7}) {
+    EXPECT_EQ(harness.Got(id).ends, std::vector{FinishReason::kDisplaced}) << id;
+    EXPECT_TRUE(harness.Got(id).tokens.empty());
+  }
+  for (const uint64_t id : {1, 2, 5, 8}) harness.ExpectComplete(id);
+  EXPECT_EQ(harness.scheduler.stats().cancelled, 4u);
+  EXPECT_EQ(harness.scheduler.TakeDepartures().size(), 8u);
+}
+
+TEST(Scheduler, GivesUpTokensOfTheQueueToo) {
+  SchedulerConfig config = SmallConfig();
+  config.max_queued_tokens = 100;
+  Harness harness(SmallLimits(), config);
+  Request low = MakeRequest(1, 60, 1);
+  low.priority = 1;
+  harness.Add(low);
+  harness.Add(MakeRequest(2, 200, 1));  // alone it may be as long as it likes
+  harness.RunAll();
+  EXPECT_EQ(harness.Got(1).ends, std::vector{FinishReason::kDisplaced});
+  harness.ExpectComplete(2);
 }
 
 TEST(SchedulerConfig, IsClampedToTheRunner) {

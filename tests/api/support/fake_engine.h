@@ -86,6 +86,7 @@ class FakeEngine : public CompletionEngine {
     stats.num_cached_pages = 15;
     stats.prompt_tokens = 1000;
     stats.busy_seconds = 1.0;
+    stats.queue_seconds = 2.5;
     stats.num_queued_tokens = 2500;
     return stats;
   }
