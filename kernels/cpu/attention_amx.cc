@@ -1,6 +1,7 @@
-// Attention over bf16 pages on AMX tiles: sixteen rows of an item against one block of 64 keys. A
-// page's keys are a tile of right operands as they lie (16 pairs of dims by 16 keys), and its
-// values half a tile (8 pairs of keys by 16 dims).
+// Attention over bf16 pages on AMX tiles: up to sixteen rows of an item against one block of 64
+// keys, of a decode only as many as it has, which takes a tile that much less time. A page's keys
+// are a tile of right operands as they lie (16 pairs of dims by 16 keys), and its values half a
+// tile (8 pairs of keys by 16 dims).
 //
 // A tile adds the products of its whole depth at once, so the bits hang on what is in it, and every
 // row gets the same for every block in which it sees a key: all of its four pages, whatever other
@@ -23,13 +24,14 @@ using Cache = Bf16Cache;
 // 0-3 accumulators; 4 and 6 for scores, 32 dims deep; 5 and 7 for values, one page deep.
 class AttentionTiles {
  public:
-  AttentionTiles() {
+  explicit AttentionTiles(int64_t num_rows) {
     TileConfig config;
     for (int tile = 0; tile < 8; ++tile) {
       config.row_bytes[tile] = kTileRowBytes;
-      config.rows[tile] = kTileRows;
+      config.rows[tile] = static_cast<uint8_t>(num_rows);
     }
     config.row_bytes[5] = 2 * kPageTokens;
+    config.rows[6] = kTileRows;
     config.rows[7] = kPagePairs;
     asm volatile("ldtilecfg %0" ::"m"(config));
   }
@@ -43,21 +45,23 @@ struct TileScratch {
   float* scores;      // [kTileRows, kBlockKeys]
   float* block_sums;  // [kTileRows, 16]
   float* kept_sums;   // [kTileRows, sums_width]: of rows that a block leaves alone
-  uint32_t* keys;     // a page of zeros: [head_dim / 2, 16]
-  uint32_t* values;   // [kBlockKeys / 2, head_dim]: a block without what is not the item's
+  uint32_t* zeros;    // a page of keys or values
+  uint32_t* values;   // [kBlockKeys / 2, head_dim]: pages without what is not the item's
   BFloat16* q;        // [kItemRows, head_dim]
   BFloat16* weights;  // [kTileRows, kBlockKeys]: probabilities
+  int64_t tile_rows;  // that the tiles have
 
-  TileScratch(const AttentionCall& call, float* floats)
+  TileScratch(const AttentionCall& call, const AttentionItem& item, float* floats)
       : total(floats),
         segment(floats + call.states_floats()),
         scores(floats + 2 * call.states_floats()),
         block_sums(scores + kTileRows * kBlockKeys),
         kept_sums(block_sums + kTileRows * kLanes),
-        keys(reinterpret_cast<uint32_t*>(kept_sums + kTileRows * call.sums_width())),
-        values(keys + kPagePairs * call.head_dim),
+        zeros(reinterpret_cast<uint32_t*>(kept_sums + kTileRows * call.sums_width())),
+        values(zeros + kPagePairs * call.head_dim),
         q(reinterpret_cast<BFloat16*>(values + kBlockKeys / 2 * call.head_dim)),
-        weights(q + kItemRows * call.head_dim) {}
+        weights(q + kItemRows * call.head_dim),
+        tile_rows(Smaller(item.num_rows, kTileRows)) {}
 
   static int64_t Floats(const AttentionCall& call) {
     return 2 * call.states_floats() + kTileRows * (kBlockKeys + kLanes + call.sums_width()) +
@@ -66,22 +70,17 @@ struct TileScratch {
   }
 };
 
-// The values of a block that holds slots which are not the item's, these as zeros.
-void CopyValues(const AttentionCall& call, const AttentionItem& item, int64_t block,
-                const BlockPages& pages, uint32_t* to) {
-  for (int64_t pair = 0; pair < kBlockKeys / 2; ++pair, to += call.head_dim) {
-    const int64_t key = block + 2 * pair;
+// The values of a page that begins at `key` and holds slots which are not the item's, these as
+// zeros.
+void CopyValues(const AttentionCall& call, const AttentionItem& item, int64_t key,
+                const uint32_t* from, uint32_t* to) {
+  for (int64_t pair = 0; pair < kPagePairs; ++pair, key += 2) {
     uint32_t mask = 0;
     if (key >= item.first_key && key < item.end_key) mask |= 0x0000ffffu;
     if (key + 1 >= item.first_key && key + 1 < item.end_key) mask |= 0xffff0000u;
-    const uint32_t* from = pages.values[pair / kPagePairs];
-    for (int64_t d = 0; d < call.head_dim; d += kLanes) {
-      __m512i words = _mm512_setzero_si512();
-      if (mask != 0) {
-        words = _mm512_and_si512(_mm512_loadu_si512(from + pair % kPagePairs * call.head_dim + d),
-                                 _mm512_set1_epi32(static_cast<int32_t>(mask)));
-      }
-      _mm512_storeu_si512(to + d, words);
+    const __m512i masks = _mm512_set1_epi32(static_cast<int32_t>(mask));
+    for (int64_t d = 0; d < call.head_dim; d += kLanes, from += kLanes, to += kLanes) {
+      _mm512_storeu_si512(to, _mm512_and_si512(_mm512_loadu_si512(from), masks));
     }
   }
 }
@@ -90,17 +89,20 @@ void CopyValues(const AttentionCall& call, const AttentionItem& item, int64_t bl
 void Complete(const AttentionCall& call, const AttentionItem& item, int64_t block,
               const TileScratch& scratch, BlockPages& pages) {
   if (block >= item.first_key && block + kBlockKeys <= item.end_key) return;
-  CopyValues(call, item, block, pages, scratch.values);
   for (int64_t i = 0; i < kBlockPages; ++i) {
-    pages.values[i] = scratch.values + i * kPagePairs * call.head_dim;
+    const int64_t key = block + i * kPageTokens;
     if (pages.keys[i] == nullptr) {
-      pages.keys[i] = pages.next_keys[i] = scratch.keys;
-      pages.next_values[i] = pages.values[i];
+      pages.keys[i] = pages.values[i] = scratch.zeros;
+      pages.next_keys[i] = pages.next_values[i] = scratch.zeros;
+    } else if (key < item.first_key || key + kPageTokens > item.end_key) {
+      uint32_t* copy = scratch.values + i * kPagePairs * call.head_dim;
+      CopyValues(call, item, key, pages.values[i], copy);
+      pages.values[i] = copy;
     }
   }
 }
 
-// Scores of sixteen rows against the block, before the scale.
+// Scores of the tile's rows against the block, before the scale.
 void ScoreRows(const AttentionCall& call, const BFloat16* q, const BlockPages& pages,
                float* scores) {
   const int64_t q_row_bytes = 2 * call.head_dim;
@@ -127,7 +129,7 @@ void ScoreRows(const AttentionCall& call, const BFloat16* q, const BlockPages& p
   _tile_stored(3, scores + 3 * kPageTokens, kRowBytes);
 }
 
-// sums[row][d, d + 64) += probabilities times values, for sixteen rows; or [d, d + 32).
+// sums[row][d, d + 64) += probabilities times values, for the tile's rows; or [d, d + 32).
 template <int kTiles>
 void AddColumnTiles(const AttentionCall& call, const BFloat16* weights, const BlockPages& pages,
                     int64_t d, float* sums) {
@@ -169,32 +171,27 @@ void AddValues(const AttentionCall& call, const BFloat16* weights, const BlockPa
   if (d < call.head_dim) AddColumnTiles<2>(call, weights, pages, d, sums);
 }
 
-// Rows [row, row + 16) of the item, as far as it has them, against a block.
+// Rows [row, row + tile_rows) of the item, as far as it has them, against a block.
 void AttendTileRows(const AttentionCall& call, const TileScratch& scratch, const BlockPages& pages,
                     const AttentionItem& item, int64_t row, int64_t block) {
   const int64_t num_rows = Smaller(item.num_rows - row, kTileRows), width = call.sums_width();
-  RowKeys<kTileRows> keys =
-      FindRowKeys<kTileRows>(call, item.sequence, item.first_row + row, block);
-  int64_t num_seeing = 0;
-  for (int64_t r = 0; r < kTileRows; ++r) {
-    if (r >= num_rows) keys.begin[r] = keys.end[r] = 0;
-    if (keys.end[r] > 0) ++num_seeing;
-  }
-  if (num_seeing == 0) return;
+  const RowKeys<kTileRows> keys =
+      FindRowKeys<kTileRows>(call, item.sequence, item.first_row + row, block, num_rows);
+  if (keys.max_end == 0) return;
   float* sums = scratch.segment.sums + row * width;
   ScoreRows(call, scratch.q + row * call.head_dim, pages, scratch.scores);
   for (int64_t i = 0; i < num_rows * kBlockKeys; i += kLanes) {
     Store(scratch.scores + i, Load(scratch.scores + i) * call.scale);
   }
   WeighRows<Cache>(call, scratch, keys, scratch.segment.maxima + row, sums);
-  for (int64_t r = 0; r < kTileRows; ++r) {
+  for (int64_t r = 0; r < scratch.tile_rows; ++r) {
     if (keys.end[r] > 0) continue;
     std::memset(static_cast<void*>(scratch.weights + r * kBlockKeys), 0, 2 * kBlockKeys);
     std::memcpy(scratch.kept_sums + r * width, sums + r * width, 4 * static_cast<size_t>(width));
   }
   asm volatile("" ::: "memory");  // tile loads do not tell the compiler what they read
   AddValues(call, scratch.weights, pages, sums);
-  for (int64_t r = 0; r < kTileRows; ++r) {
+  for (int64_t r = 0; r < scratch.tile_rows; ++r) {
     if (keys.end[r] > 0) continue;
     std::memcpy(sums + r * width, scratch.kept_sums + r * width, 4 * static_cast<size_t>(width));
   }
@@ -229,9 +226,9 @@ void AttendSegmentRows(const AttentionCall& call, const AttentionItem& item, int
 }
 
 void AttendPiece(const AttentionCall& call, const AttentionPiece& piece, float* floats) {
-  TileScratch scratch(call, floats);
-  const AttentionTiles tiles;
-  std::memset(scratch.keys, 0, 4 * static_cast<size_t>(kPagePairs * call.head_dim));
+  TileScratch scratch(call, *piece.item, floats);
+  const AttentionTiles tiles(scratch.tile_rows);
+  std::memset(scratch.zeros, 0, 4 * static_cast<size_t>(kPagePairs * call.head_dim));
   AttendSegments<Cache>(call, piece, scratch, [&](int64_t segment) {
     AttendSegmentRows(call, *piece.item, segment, scratch);
   });

@@ -66,11 +66,13 @@ struct RowKeys {
   int64_t min_end = kBlockKeys, max_end = 0;      // of all rows
 };
 
+// Of the first `num_rows` rows; the others see none.
 template <int R>
 TANDEM_INLINE RowKeys<R> FindRowKeys(const AttentionCall& call, int64_t sequence, int64_t row,
-                                     int64_t block_begin) {
+                                     int64_t block_begin, int64_t num_rows = R) {
   RowKeys<R> keys;
-  for (int r = 0; r < R; ++r) {
+  for (int64_t r = num_rows; r < R; ++r) keys.begin[r] = keys.end[r] = 0;
+  for (int64_t r = 0; r < num_rows; ++r) {
     const int64_t position = call.Position(sequence, row + r);
     keys.begin[r] = Larger(call.FirstKey(position) - block_begin, 0);
     keys.end[r] = Smaller(position + 1 - block_begin, kBlockKeys);

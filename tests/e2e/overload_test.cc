@@ -114,7 +114,9 @@ Told Drained(const Sent& sent) {
     if (!event.finish) continue;
     ++num_ends;
     told.whole = *event.finish == FinishReason::kLength;
-    EXPECT_TRUE(told.whole || *event.finish == FinishReason::kCancelled);
+    const bool displaced = *event.finish == FinishReason::kDisplaced;
+    EXPECT_TRUE(told.whole || displaced || *event.finish == FinishReason::kCancelled);
+    EXPECT_FALSE(displaced && (sent.request->priority == 0 || !told.tokens.empty()));
   }
   EXPECT_EQ(num_ends, 1);
   return told;

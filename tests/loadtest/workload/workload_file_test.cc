@@ -20,8 +20,8 @@ TEST(WorkloadFile, LoadsEveryShippedFile) {
     shipped[entry.path().stem()] = ReadWorkload(entry.path());
     CheckWorkload(shipped[entry.path().stem()]);
   }
-  for (const char* name :
-       {"short_chat", "closed_loop", "overload", "long_and_short", "priorities", "cancels"}) {
+  for (const char* name : {"short_chat", "closed_loop", "overload", "long_and_short", "priorities",
+                           "soak", "breaker"}) {
     EXPECT_TRUE(shipped.contains(name)) << name;
   }
   const Workload& chat = shipped["short_chat"];
@@ -37,8 +37,8 @@ TEST(WorkloadFile, LoadsEveryShippedFile) {
   const Workload& mix = shipped["long_and_short"];
   EXPECT_EQ(mix.classes[1].weight, 5.0);
   EXPECT_EQ(std::get<FixedLength>(mix.classes[1].prompt.length).value, 4096);
-  EXPECT_EQ(shipped["priorities"].classes[0].priority, -10);
-  EXPECT_GT(shipped["cancels"].classes[1].cancel_share, 0.5);
+  EXPECT_EQ(shipped["priorities"].classes[0].priority, -1);
+  EXPECT_GT(shipped["soak"].classes[1].cancel_share, 0.5);
 }
 
 TEST(WorkloadFile, ReadsEveryKey) {

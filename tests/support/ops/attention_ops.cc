@@ -209,6 +209,7 @@ std::vector<AttentionShape> SmallAttentionShapes(DType dtype) {
 
 void AddAttentionCases(std::vector<OpCase>& cases) {
   const std::vector<SequenceShape> decode(16, {1, 512});
+  const std::vector<SequenceShape> short_decode(64, {1, 40});
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
     for (const AttentionShape& shape : SmallAttentionShapes(dtype)) {
       cases.push_back(AttentionCase(OpUse::kTest, shape));
@@ -217,6 +218,7 @@ void AddAttentionCases(std::vector<OpCase>& cases) {
     cases.push_back(AttentionCase(OpUse::kBench, {heads, {{512, 512}}}));
     cases.push_back(AttentionCase(OpUse::kBench, {heads, {{128, 1024}}}));
     cases.push_back(AttentionCase(OpUse::kBench, {heads, decode}));
+    cases.push_back(AttentionCase(OpUse::kBench, {heads, short_decode}));
     cases.push_back(AttentionCase(OpUse::kBench, {heads, {{1, 512}}}));
     cases.push_back(AttentionCase(OpUse::kBench, {heads, {{1, 8192}}}));
   }
