@@ -18,6 +18,7 @@
 #include "api/cli/stop_signals.h"
 #include "api/http/server.h"
 #include "api/routes/all_routes.h"
+#include "api/routes/answer_cache.h"
 #include "api/routes/startup_gate.h"
 
 namespace tandem {
@@ -56,7 +57,7 @@ void WarnOfLimits(const LoadedModel& model, const ServedModel& served, Logger& l
 }
 
 ServedModel Served(const LoadedModel& model, const ServeOptions& options, CompletionEngine& engine,
-                   CircuitBreaker& breaker) {
+                   CircuitBreaker& breaker, AnswerCache& answer_cache) {
   std::vector<std::string> names = options.served_model_names;
   if (names.empty()) names.push_back(model.name);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -66,6 +67,7 @@ ServedModel Served(const LoadedModel& model, const ServeOptions& options, Comple
                      .engine = engine,
                      .breaker = breaker,
                      .degraded_answer = options.degraded_answer,
+                     .answer_cache = options.degraded_cache_bytes > 0 ? &answer_cache : nullptr,
                      .queue_wait = options.queue_wait,
                      .max_context = MaxContext(*model.runner),
                      .vocab_size = model.runner->limits().vocab_size,
@@ -178,7 +180,8 @@ int Serve(const CommandLine& line) {
   LoopEngine engine(loop);
   CircuitBreaker breaker(options.breaker, CircuitBreaker::Clock::now,
                          [&log](const auto& transition) { LogTransition(transition, log); });
-  const ServedModel served = Served(model, options, engine, breaker);
+  AnswerCache answer_cache(options.degraded_cache_bytes);
+  const ServedModel served = Served(model, options, engine, breaker, answer_cache);
   ServerStatus status;
   FillVersion(model, served, status);
 

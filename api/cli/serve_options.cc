@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kMaxMilliseconds = 7.0 * 24 * 3600 * 1000;  // a week; no sum of times overflows
 constexpr double kMaxBytes = 1 << 30;
+constexpr double kMaxCacheBytes = 1e12;
 
 void AddEngineSettings(Settings& settings, ServeOptions& options) {
   constexpr char kGroup[] = "Scheduling";
@@ -89,6 +90,13 @@ void AddFailureSettings(Settings& settings, ServeOptions& options) {
                {.help = "text to answer with, as 200 and marked, instead of that 503",
                 .value_name = "TEXT",
                 .group = kGroup});
+  settings.AddBytes("degraded-cache", &options.degraded_cache_bytes,
+                    {.help = "memory for the latest answers, each of which is given again, as 200 "
+                             "and marked, to the same prompt of the same client instead of that "
+                             "503; 0: none",
+                     .min = 0,
+                     .max = kMaxCacheBytes,
+                     .group = kGroup});
   settings.Add("give-up-after", &options.give_up_after,
                {.help = "how long steps of the engine, at least three and all that there are, may "
                         "fail before it stops for good and /health says so",
@@ -240,6 +248,10 @@ void CheckFailureSettings(const ServeOptions& options) {
                       std::to_string(breaker.open_time.count()) + " ms; raise it");
   }
   if (options.fail_steps) ParseFailingSteps(*options.fail_steps);
+  if (options.degraded_cache_bytes > 0 && breaker.threshold <= 0.0) {
+    throw ConfigError(
+        "--degraded-cache is never used while --breaker-threshold is 0; leave one of them out");
+  }
   if (!options.degraded_answer) return;
   if (breaker.threshold <= 0.0) {
     throw ConfigError(

@@ -32,6 +32,7 @@ struct ServeOptions {
 
   BreakerOptions breaker;
   std::optional<std::string> degraded_answer;
+  int64_t degraded_cache_bytes = 0;
   std::chrono::milliseconds give_up_after{60'000};  // SchedulerConfig's; a breaker tries till then
   std::optional<std::string> fail_steps;            // failing_runner.h
 

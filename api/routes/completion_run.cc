@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "api/routes/answer_cache.h"
 #include "api/routes/engine_errors.h"
 #include "api/routes/event_stream.h"
 
@@ -26,6 +27,7 @@ CompletionRun::CompletionRun(const ServedModel& model, ServerMetrics& metrics, C
       ask_(task_.ask),
       format_(*task_.format),
       chunk_usage_(ChunkUsageOf(ask_)),
+      answer_cache_(AnswerCache::Takes(ask_) ? model.answer_cache : nullptr),
       permit_(std::move(permit)) {}
 
 CompletionRun::~CompletionRun() {
@@ -111,12 +113,12 @@ void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
   const std::vector<TokenEvent> events = slot.outbox->Drain();
   if (events.empty()) return;
   CompletionChoice::Delta delta = slot.choice.Advance(events);
+  if (!ask_.stream || answer_cache_ != nullptr) slot.text.append(delta.text);
   if (ask_.stream) {
     AnswerPart part{.index = static_cast<int64_t>(index), .text = delta.text};
     if (with_logprobs()) part.logprobs = delta.logprobs;
     if (!delta.text.empty() || !delta.logprobs.empty()) Stream(slot, part, sink);
   } else {
-    slot.text.append(delta.text);
     std::move(delta.logprobs.begin(), delta.logprobs.end(), std::back_inserter(slot.logprobs));
   }
   if (slot.choice.finished()) End(slot, index, sink);
@@ -140,10 +142,20 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
   if (reason != FinishReason::kStop && reason != FinishReason::kLength) {
     return Fail(ErrorOfFinish(reason, slot.choice.message()), sink);
   }
+  if (answer_cache_ != nullptr) Remember(slot, index);
   if (!ask_.stream) return;
   // On its own, not with text: some clients lose the reason otherwise.
   const AnswerPart last{.index = static_cast<int64_t>(index), .finish_reason = FinishName(reason)};
   Stream(slot, last, sink);
+}
+
+void CompletionRun::Remember(Slot& slot, size_t index) const {
+  const auto num_choices = static_cast<size_t>(ask_.num_choices);
+  if (index % num_choices != 0) return;  // one of them will do
+  CachedAnswer answer{.finish_reason = FinishName(slot.choice.reason()),
+                      .num_tokens = slot.choice.num_generated()};
+  answer.text = ask_.stream ? std::move(slot.text) : slot.text;
+  answer_cache_->Put(task_.cache_salt, task_.prompts[index / num_choices].ids, std::move(answer));
 }
 
 void CompletionRun::Fail(const ApiError& error, ReplySink& sink) {

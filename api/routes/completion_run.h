@@ -58,7 +58,7 @@ class CompletionRun : public PendingReply {
     CompletionChoice choice;
     bool ended = false;                   // the terminal event came, or we cancelled it
     bool sent = false;                    // something of it, in a stream
-    std::string text;                     // whole answers only
+    std::string text;                     // of whole answers, and of those to be remembered
     std::vector<ReportedToken> logprobs;  // whole answers only
   };
 
@@ -69,6 +69,7 @@ class CompletionRun : public PendingReply {
   void Advance(Slot& slot, size_t index, ReplySink& sink);
   void Stream(Slot& slot, AnswerPart part, ReplySink& sink);
   void End(Slot& slot, size_t index, ReplySink& sink);
+  void Remember(Slot& slot, size_t index) const;
   void Fail(const ApiError& error, ReplySink& sink);
   void EndStream(ReplySink& sink) const;
   void SendWhole(ReplySink& sink);
@@ -81,6 +82,7 @@ class CompletionRun : public PendingReply {
   const GenerationRequest& ask_;
   const AnswerFormat& format_;
   const ChunkUsage chunk_usage_;
+  AnswerCache* const answer_cache_;  // null: the answer is not to be remembered
   CircuitBreaker::Permit permit_;
   std::vector<Slot> slots_;   // prompts in order, the choices of each together
   size_t num_submitted_ = 0;  // the first slots

@@ -28,13 +28,18 @@ std::string Stream(const std::vector<AnswerPart>& choices, const GenerationReque
 
 }  // namespace
 
-HttpResponse DegradedAnswer(std::string_view text, const GenerationRequest& ask,
-                            int64_t num_prompts, const AnswerFormat& format) {
+HttpResponse DegradedAnswer(const std::vector<DegradedText>& texts, const GenerationRequest& ask,
+                            const AnswerFormat& format) {
   std::vector<AnswerPart> choices;
-  for (int64_t i = 0; i < num_prompts * ask.num_choices; ++i) {
-    AnswerPart choice{.index = i, .text = text, .finish_reason = "stop", .degraded = true};
-    if (ask.sampling.logprobs) choice.logprobs.emplace();
-    choices.push_back(choice);
+  for (const DegradedText& text : texts) {
+    for (int64_t i = 0; i < ask.num_choices; ++i) {
+      AnswerPart choice{.index = static_cast<int64_t>(choices.size()),
+                        .text = text.text,
+                        .finish_reason = text.finish_reason,
+                        .degraded = true};
+      if (ask.sampling.logprobs) choice.logprobs.emplace();
+      choices.push_back(choice);
+    }
   }
   HttpResponse response = ask.stream ? StreamHead() : HttpResponse{};
   response.body = ask.stream ? Stream(choices, ask, format) : format.Whole(choices, {});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/routes/answer_cache.h"
 #include "api/routes/degraded_answer.h"
 #include "api/routes/engine_errors.h"
 #include "kernels/core/error.h"
@@ -77,8 +78,9 @@ void Generator::CheckLength(const GenerationRequest& ask, int64_t num_prompt,
 
 Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<EncodedPrompt> prompts,
                        std::unique_ptr<const AnswerFormat> format) {
+  const uint64_t cache_salt = CombineSalt(call.tenant.salt, ask.cache_salt);
   auto permit = model_.breaker.Admit();
-  if (!permit) return Refuse(ask, prompts.size(), *format);
+  if (!permit) return Refuse(ask, prompts, cache_salt, *format);
   if (prompt_log_ != nullptr) {
     for (const EncodedPrompt& prompt : prompts) {
       prompt_log_->Info(
@@ -87,7 +89,7 @@ Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<Enco
     }
   }
   CompletionTask task;
-  task.cache_salt = CombineSalt(call.tenant.salt, ask.cache_salt);
+  task.cache_salt = cache_salt;
   task.trace_id = call.request.id;
   task.received = call.request.received;
   task.queue_wait = model_.queue_wait;
@@ -102,12 +104,25 @@ Reply Generator::Start(const Call& call, GenerationRequest ask, std::vector<Enco
   return run;
 }
 
-HttpResponse Generator::Refuse(const GenerationRequest& ask, size_t num_prompts,
+// With an answer to each prompt or an error.
+HttpResponse Generator::Refuse(const GenerationRequest& ask,
+                               const std::vector<EncodedPrompt>& prompts, uint64_t cache_salt,
                                const AnswerFormat& format) const {
   CircuitBreaker& breaker = model_.breaker;
-  if (!model_.degraded_answer) return ErrorResponse(ErrorOfBreaker(breaker));
+  const AnswerCache* cache = AnswerCache::Takes(ask) ? model_.answer_cache : nullptr;
+  std::vector<DegradedText> texts;
+  for (const EncodedPrompt& prompt : prompts) {
+    const CachedAnswer* cached = cache ? cache->Find(cache_salt, prompt.ids, ask) : nullptr;
+    if (cached != nullptr) {
+      texts.push_back({cached->text, cached->finish_reason});
+    } else if (model_.degraded_answer) {
+      texts.push_back({*model_.degraded_answer});
+    } else {
+      return ErrorResponse(ErrorOfBreaker(breaker));
+    }
+  }
   breaker.CountDegraded();
-  return DegradedAnswer(*model_.degraded_answer, ask, static_cast<int64_t>(num_prompts), format);
+  return DegradedAnswer(texts, ask, format);
 }
 
 void CheckModelName(const ServedModel& model, std::string_view name) {

@@ -39,8 +39,8 @@ class Generator {
 
  private:
   // What the breaker does not let pass.
-  HttpResponse Refuse(const GenerationRequest& ask, size_t num_prompts,
-                      const AnswerFormat& format) const;
+  HttpResponse Refuse(const GenerationRequest& ask, const std::vector<EncodedPrompt>& prompts,
+                      uint64_t cache_salt, const AnswerFormat& format) const;
   void CheckLength(const GenerationRequest& ask, int64_t num_prompt, const char* field) const;
 
   const ServedModel& model_;

@@ -17,6 +17,8 @@
 
 namespace tandem {
 
+class AnswerCache;
+
 struct ServedModel {
   std::vector<std::string> names;  // at least one; the first is the one that answers carry
   const Tokenizer& tokenizer;
@@ -24,6 +26,7 @@ struct ServedModel {
   CompletionEngine& engine;
   CircuitBreaker& breaker;
   std::optional<std::string> degraded_answer;  // instead of what the breaker refuses; valid UTF-8
+  AnswerCache* answer_cache = nullptr;         // goes before it; null: none
   std::chrono::milliseconds queue_wait{0};     // before a full queue is a refusal
   int64_t max_context = 0;                     // prompt and completion together
   int64_t vocab_size = 0;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "api/cli/loop_engine.h"
+#include "api/routes/answer_cache.h"
 #include "tests/api/support/manual_clock.h"
 #include "tests/api/support/sse_events.h"
 #include "tests/api/support/test_server.h"
@@ -64,12 +65,18 @@ class BreakerRoutes : public ::testing::Test {
                                       .max_open_time = seconds(60),
                                       .num_probes = 2},
                           .now = clock.reader(),
-                          .degraded_answer = std::move(degraded_answer)});
+                          .degraded_answer = std::move(degraded_answer),
+                          .answer_cache = cache.get()});
   }
   // Four requests, one after the other, whose first step fails.
   void OpenIt() {
     runner.FailNext(4);
     for (int i = 0; i < 4; ++i) EXPECT_EQ(server->Post(kCompletion).status, 500);
+  }
+  // After requests that went well: fewer failures, then.
+  void BreakIt() {
+    runner.FailNext(4);
+    while (server->Post(kCompletion).status == 500) continue;
   }
   void ExpectMetric(const std::string& line) const {
     const std::string text = server->Get("/metrics").body;
@@ -87,6 +94,7 @@ class BreakerRoutes : public ::testing::Test {
   // Outages are the breaker's business here, however many steps they last.
   EngineLoop loop{runner, SchedulerConfig{.max_step_failures = 1000}};
   WatchedEngine engine{loop};
+  std::unique_ptr<AnswerCache> cache;
   std::unique_ptr<TestServer> server;
 };
 
@@ -309,6 +317,74 @@ TEST_F(BreakerRoutes, StreamsTheDegradedAnswer) {
   EXPECT_EQ(completion[0]["choices"][0]["text"], kDegraded);
   EXPECT_EQ(completion[1]["choices"][0]["finish_reason"], "stop");
   EXPECT_EQ(completion[2]["choices"][0]["index"], 1);
+}
+
+// The latest answer to the very prompt goes before the fixed text.
+TEST_F(BreakerRoutes, GivesAnAnswerAgainThatItGaveBefore) {
+  cache = std::make_unique<AnswerCache>(1 << 20);
+  Serve(kDegraded);
+  const auto ask = [this](const std::string& fields, int max_tokens = 4) {
+    const std::string limit = R"({"max_tokens":)" + std::to_string(max_tokens);
+    return json::parse(server->Post(limit + R"(,"seed":1,)" + fields + "}").body);
+  };
+  const json whole = ask(R"("prompt":"one")");
+  const std::vector<json> streamed =
+      Events(server->Post(R"({"max_tokens":4,"seed":1,"prompt":"two","stream":true})"));
+  std::string streamed_text;
+  for (const json& event : streamed) streamed_text += event["choices"][0]["text"];
+  ask(R"("prompt":"three","stop":"x")");  // what it would say without the stop is not known
+  BreakIt();
+  const json again = ask(R"("prompt":["one","two","other"],"n":2)");
+  ASSERT_EQ(again["choices"].size(), 6u);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(again["choices"][i]["text"], whole["choices"][0]["text"]);
+    EXPECT_EQ(again["choices"][i]["finish_reason"], whole["choices"][0]["finish_reason"]);
+    EXPECT_EQ(again["choices"][2 + i]["text"], streamed_text);
+    EXPECT_EQ(again["choices"][4 + i]["text"], kDegraded);
+    EXPECT_EQ(again["choices"][4 + i]["index"], 4 + i);
+  }
+  EXPECT_EQ(ask(R"("prompt":"three")")["choices"][0]["text"], kDegraded);
+  EXPECT_EQ(ask(R"("prompt":"one")", 3)["choices"][0]["text"], kDegraded) << "too long";
+  EXPECT_EQ(ask(R"("prompt":"one","stop":"x")")["choices"][0]["text"], kDegraded);
+  EXPECT_EQ(ask(R"("prompt":"one","cache_salt":"mine")")["choices"][0]["text"], kDegraded)
+      << "somebody else's";
+}
+
+TEST_F(BreakerRoutes, WithoutATextOnlyWhatWasAnsweredBeforeIsAnswered) {
+  cache = std::make_unique<AnswerCache>(1 << 20);
+  Serve();
+  const std::string known = R"({"prompt":"one","max_tokens":4})";
+  const RawResponse before = server->Post(known);
+  BreakIt();
+  const RawResponse after = server->Post(known);
+  EXPECT_EQ(after.status, 200);
+  EXPECT_EQ(after.Header("x-tandem-degraded"), "1");
+  EXPECT_EQ(json::parse(after.body)["choices"], json::parse(before.body)["choices"]);
+  EXPECT_EQ(server->Post(R"({"prompt":"two","max_tokens":4})").status, 503);
+  EXPECT_EQ(server->Post(R"({"prompt":["one","two"],"max_tokens":4})").status, 503);
+  ExpectMetric("tandem_degraded_answers_total 1");
+}
+
+TEST(AnswerCache, DropsTheOldestWhenItIsFull) {
+  const GenerationRequest ask{.sampling = {.max_tokens = 10}};
+  ASSERT_TRUE(AnswerCache::Takes(ask));
+  AnswerCache room_for_two(1000);
+  const auto put = [&](TokenId id, const std::string& text) {
+    room_for_two.Put(0, {id}, {.text = text, .finish_reason = "stop", .num_tokens = 1});
+  };
+  const auto text = [&](TokenId id) {
+    const CachedAnswer* answer = room_for_two.Find(0, {id}, ask);
+    return answer == nullptr ? "" : answer->text.substr(0, 1);
+  };
+  const std::string padding(150, '.');
+  put(1, "a" + padding);
+  put(2, "b" + padding);
+  put(1, "c" + padding);  // is younger than b now
+  EXPECT_EQ(text(1) + text(2), "cb");
+  put(3, "d" + padding);
+  EXPECT_EQ(text(1) + text(2) + text(3), "cd");
+  put(4, std::string(1000, 'e'));
+  EXPECT_EQ(text(1) + text(3) + text(4), "cd") << "larger than the whole";
 }
 
 TEST_F(BreakerRoutes, MarksNoOrdinaryAnswer) {

@@ -107,7 +107,7 @@ TEST(ServeOptions, SetTheCircuitBreaker) {
   const ServeOptions options =
       Parse({"--breaker-threshold", "0.5", "--breaker-window", "1m", "--breaker-min-requests", "7",
              "--breaker-open-time", "500ms", "--breaker-max-open-time", "2s", "--breaker-probes",
-             "1", "--degraded-answer", "Come back later."},
+             "1", "--degraded-answer", "Come back later.", "--degraded-cache", "4MiB"},
             {{"TANDEM_GIVE_UP_AFTER", "5s"}});
   CheckFailureSettings(options);
   EXPECT_EQ(options.breaker.threshold, 0.5);
@@ -117,6 +117,7 @@ TEST(ServeOptions, SetTheCircuitBreaker) {
   EXPECT_EQ(options.breaker.max_open_time, std::chrono::seconds(2));
   EXPECT_EQ(options.breaker.num_probes, 1);
   EXPECT_EQ(options.degraded_answer, "Come back later.");
+  EXPECT_EQ(options.degraded_cache_bytes, 4 << 20);
   EXPECT_EQ(options.give_up_after, std::chrono::seconds(5));
   EXPECT_THROW(Parse({"--breaker-threshold", "1.5"}), ConfigError);
   EXPECT_THROW(Parse({"--breaker-probes", "0"}), ConfigError);
@@ -130,6 +131,7 @@ TEST(ServeOptions, RefuseACircuitBreakerThatContradictsItself) {
       {"--fail-steps", "often"},
       {"--degraded-answer", "\xff"},
       {"--degraded-answer", "sorry", "--breaker-threshold", "0"},
+      {"--degraded-cache", "1MiB", "--breaker-threshold", "0"},
   };
   for (const auto& arguments : wrong) {
     EXPECT_THROW(CheckFailureSettings(Parse(arguments)), ConfigError) << arguments[1];

@@ -37,6 +37,7 @@ struct TestServerOptions {
   BreakerOptions breaker;
   std::function<CircuitBreaker::Clock::time_point()> now = CircuitBreaker::Clock::now;
   std::optional<std::string> degraded_answer;
+  AnswerCache* answer_cache = nullptr;  // borrowed
 };
 
 class TestServer {
@@ -54,6 +55,7 @@ class TestServer {
                .engine = options.engine ? *options.engine : engine,
                .breaker = breaker_,
                .degraded_answer = options.degraded_answer,
+               .answer_cache = options.answer_cache,
                .queue_wait = options.queue_wait,
                .max_context = options.max_context,
                .vocab_size = 258,
