@@ -1,10 +1,8 @@
 #include "loadtest/cli/run_command.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <iostream>
 
 #include "engine/base/atomic_file.h"
@@ -12,6 +10,7 @@
 #include "engine/base/terminal.h"
 #include "loadtest/report/result_page.h"
 #include "loadtest/report/result_table.h"
+#include "loadtest/report/utc_text.h"
 
 namespace tandem {
 namespace {
@@ -33,16 +32,20 @@ std::string ProgressText(const RunProgress& progress) {
   return text;
 }
 
-std::string NowInUtc() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-}
-
 }  // namespace
+
+Styler StylerFor(const std::ostream& stream) {
+  return Styler(IsTerminalStream(stream) ? Styler::Colour::kOn : Styler::Colour::kOff);
+}
 
 void AddRunSettings(Settings& settings, RunOptions& options) {
   AddLoadSettings(settings, options.load);
+  AddOutputSettings(settings, options);
+}
+
+void AddOutputSettings(Settings& settings, RunOptions& options) {
   settings.Add("json", &options.json,
-               {.help = "write the result there, for compare and report",
+               {.help = "write the result there, for compare, merge and report",
                 .value_name = "FILE",
                 .group = "output"});
   settings.Add("html", &options.html,
@@ -50,14 +53,14 @@ void AddRunSettings(Settings& settings, RunOptions& options) {
 }
 
 LoadResult Measure(const LoadTask& task, const CommandLine& line) {
-  LoadResult result{.started = NowInUtc(),
-                    .url = task.settings.url.Text(),
+  LoadResult result{.url = task.settings.url.Text(),
                     .server = task.server,
                     .workload = task.workload.name,
                     .described = Described(task.workload),
                     .warm_up_seconds = std::chrono::duration<double>(task.workload.warm_up).count(),
                     .offered_rate = OfferedRate(task.workload),
                     .goodput = task.options.goodput,
+                    .seed = std::to_string(task.workload.seed),
                     .salt = task.settings.salt == 0 ? "fixed" : std::to_string(task.settings.salt)};
   std::function<void(const RunProgress&)> on_progress;
   const bool is_live = IsTerminalStream(line.err);
@@ -67,6 +70,8 @@ LoadResult Measure(const LoadTask& task, const CommandLine& line) {
     };
   }
   LoadRun run(task.workload, task.settings, on_progress);
+  result.started =
+      UtcText(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
   result.outcome = run.Execute();
   if (is_live) line.err << "\r\x1b[K" << std::flush;
   return result;
@@ -97,8 +102,7 @@ int RunLoad(const CommandLine& line) {
   if (run.model.empty()) run.model = server.model;
   const LoadResult result = Measure(
       {.workload = workload, .settings = run, .server = server, .options = options.load}, line);
-  const Styler style(IsTerminalStream(line.out) ? Styler::Colour::kOn : Styler::Colour::kOff);
-  line.out << ResultTable(result, style);
+  line.out << ResultTable(result, StylerFor(line.out));
   WriteResult(result, options, line);
   return result.outcome.total.count(Outcome::kCompleted) > 0 ? 0 : kExitFailure;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/base/command_line.h"
+#include "engine/base/terminal.h"
 #include "loadtest/cli/load_options.h"
 #include "loadtest/report/load_result.h"
 
@@ -16,6 +17,10 @@ struct RunOptions {
 };
 
 void AddRunSettings(Settings& settings, RunOptions& options);
+void AddOutputSettings(Settings& settings, RunOptions& options);  // json and html alone
+
+// Coloured where it is a terminal.
+Styler StylerFor(const std::ostream& stream);
 
 // What is measured, and of what.
 struct LoadTask {

@@ -7,13 +7,16 @@
 #include "engine/base/json.h"
 #include "engine/base/mapped_file.h"
 #include "engine/base/printable.h"
+#include "engine/base/quantity.h"
 #include "kernels/core/error.h"
 #include "loadtest/run/client_load.h"
 
 namespace tandem {
 namespace {
 
-constexpr const char* kFormat = "tandem-loadtest/1";
+// Workers that are started by hand or by a script are never started at once.
+constexpr double kWholeOverlap = 0.95;
+constexpr const char* kFormat = "tandem-loadtest/2";
 
 Json ErrorsJson(const RunOutcome& outcome) {
   Json errors = Json::object();
@@ -69,12 +72,22 @@ std::string TokenSource(const Measures& measures) {
                                                                           : "usage and chunks";
 }
 
+std::string WorkersText(const LoadResult& result) {
+  return fmt::format("{} of this load, side by side", FormatCount(result.num_workers));
+}
+
 std::vector<std::string> Warnings(const LoadResult& result) {
   const RunOutcome& outcome = result.outcome;
   std::vector<std::string> warnings;
+  if (result.overlap_share < kWholeOverlap) {
+    warnings.push_back(fmt::format(
+        "all {} workers measured together in {:.0f} % of the time only: the rates are too low, and "
+        "the load was less than all of them. Start them together",
+        result.num_workers, 100.0 * result.overlap_share));
+  }
   if (outcome.client_peak_cpu_share > kBusyClientShare) {
     warnings.push_back(fmt::format(
-        "this client used {:.0f} % of a core in its busiest second: latencies may be its own. "
+        "a client used {:.0f} % of a core in its busiest second: latencies may be its own. "
         "Use several clients, or less load",
         100.0 * outcome.client_peak_cpu_share));
   }
@@ -112,7 +125,10 @@ std::string ResultJson(const LoadResult& result) {
       {"warm_up_seconds", result.warm_up_seconds},
       {"offered_rate", result.offered_rate},
       {"goodput_limits", result.goodput},
+      {"seed", result.seed},
       {"salt", result.salt},
+      {"workers", result.num_workers},
+      {"overlap_share", result.overlap_share},
       {"due", outcome.num_due},
       {"window_seconds", outcome.window_seconds},
       {"requests_per_second", outcome.completed_per_second()},
@@ -145,7 +161,10 @@ LoadResult ReadResult(const std::filesystem::path& file) {
                     .warm_up_seconds = fields.RequiredNumber("warm_up_seconds"),
                     .offered_rate = fields.RequiredNumber("offered_rate"),
                     .goodput = fields.String("goodput_limits").value_or(""),
-                    .salt = fields.String("salt").value_or("")};
+                    .seed = fields.RequiredString("seed"),
+                    .salt = fields.RequiredString("salt"),
+                    .num_workers = fields.RequiredInt("workers", {.min = 1}),
+                    .overlap_share = fields.RequiredNumber("overlap_share")};
   if (auto server = fields.Object("server")) {
     result.url = server->RequiredString("url");
     result.server.version = server->String("version").value_or("");

@@ -70,6 +70,7 @@ std::string ResultTable(const LoadResult& result, const Styler& style) {
   std::string table = Row("server", Printable(result.url) + " " + result.server.version);
   table += Row("workload", Printable(result.workload));
   for (const std::string& line : result.described) table += Row("", line);
+  if (result.num_workers > 1) table += Row("workers", WorkersText(result));
   table += "\n" + Row("requests", RequestsText(outcome)) + ErrorRows(outcome);
   table += Row("rate", fmt::format("{:.2f} requests/s completed{}", outcome.completed_per_second(),
                                    result.offered_rate > 0.0
@@ -89,7 +90,7 @@ std::string ResultTable(const LoadResult& result, const Styler& style) {
                                         outcome.PerSecond(total.num_good()),
                                         100.0 * total.good_share(), result.goodput));
   }
-  table += Row("client",
+  table += Row(result.num_workers > 1 ? "busiest client" : "client",
                fmt::format("{:.0f} % of a core, {:.0f} % in the busiest second; at most {} "
                            "in flight",
                            100.0 * outcome.client_cpu_share, 100.0 * outcome.client_peak_cpu_share,

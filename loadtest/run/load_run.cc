@@ -296,7 +296,7 @@ class LoadRun::State final : public Exchange::Owner {
     RunOutcome outcome{
         .total = std::move(total_),
         .classes = std::move(classes_),
-        .timeline = timeline_.Points(),
+        .timeline = timeline_.points(),
         .interval_seconds = timeline_.interval_seconds(),
         .num_due = num_due_,
         .peak_in_flight = peak_in_flight_,

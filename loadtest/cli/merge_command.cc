@@ -1,0 +1,55 @@
+#include "loadtest/cli/merge_command.h"
+
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "engine/base/printable.h"
+#include "engine/base/settings.h"
+#include "loadtest/cli/run_command.h"
+#include "loadtest/report/merged_result.h"
+#include "loadtest/report/result_table.h"
+
+namespace tandem {
+namespace {
+
+void WarnOfEqualSeeds(const std::vector<WorkerResult>& workers, std::ostream& err) {
+  std::map<std::string, std::string> names;  // by seed
+  for (const WorkerResult& worker : workers) {
+    const auto [other, is_first] = names.emplace(worker.result.seed, worker.name);
+    if (is_first) continue;
+    err << "warning: " << other->second << " and " << worker.name << " have the same seed, "
+        << Printable(worker.result.seed, 40)
+        << ": their requests came at the same times; give each worker a --seed of its own\n";
+  }
+}
+
+}  // namespace
+
+int MergeLoads(const CommandLine& line) {
+  std::vector<std::string> files;
+  RunOptions output;
+  Settings settings("tandem-loadtest merge",
+                    "Adds up the results of workers that ran the same load side by side, each with "
+                    "a --seed of its own.");
+  settings.AddPositional(
+      "results", &files,
+      {.help = "of 'run --json', two or more", .value_name = "FILE.json", .required = true});
+  AddOutputSettings(settings, output);
+  if (const auto text = settings.Parse(line.argc, line.argv)) {
+    line.out << *text;
+    return 0;
+  }
+  std::vector<WorkerResult> workers;
+  for (const std::string& file : files) {
+    workers.push_back({.name = Printable(file), .result = ReadResult(file)});
+  }
+  WarnOfEqualSeeds(workers, line.err);
+  const LoadResult merged = MergedResult(workers);
+  line.out << ResultTable(merged, StylerFor(line.out));
+  WriteResult(merged, output, line);
+  return 0;
+}
+
+}  // namespace tandem
