@@ -31,6 +31,12 @@ constexpr LoadtestCommand kCommands[] = {
 
 std::span<const LoadtestCommand> LoadtestCommands() { return kCommands; }
 
+// The others have nothing but files to name.
+void IgnoreOtherLoadtestCommands(Settings& settings) {
+  settings.IgnoreVariablesOf(AddRunSettings);
+  settings.IgnoreVariablesOf(AddSearchSettings);
+}
+
 std::string LoadtestCommandOverview() {
   std::string text = "usage: tandem-loadtest COMMAND [OPTION...]\n\ncommands:\n";
   for (const LoadtestCommand& command : kCommands) {

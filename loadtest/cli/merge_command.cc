@@ -7,6 +7,7 @@
 
 #include "engine/base/printable.h"
 #include "engine/base/settings.h"
+#include "loadtest/cli/commands.h"
 #include "loadtest/cli/run_command.h"
 #include "loadtest/report/merged_result.h"
 #include "loadtest/report/result_table.h"
@@ -37,6 +38,7 @@ int MergeLoads(const CommandLine& line) {
       "results", &files,
       {.help = "of 'run --json', two or more", .value_name = "FILE.json", .required = true});
   AddOutputSettings(settings, output);
+  IgnoreOtherLoadtestCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

@@ -8,6 +8,7 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/printable.h"
 #include "engine/base/terminal.h"
+#include "loadtest/cli/commands.h"
 #include "loadtest/report/result_page.h"
 #include "loadtest/report/result_table.h"
 #include "loadtest/report/utc_text.h"
@@ -92,6 +93,7 @@ int RunLoad(const CommandLine& line) {
   RunOptions options;
   Settings settings("tandem-loadtest run", kSummary);
   AddRunSettings(settings, options);
+  IgnoreOtherLoadtestCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

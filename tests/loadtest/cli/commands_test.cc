@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "kernels/core/error.h"
 #include "tests/loadtest/support/mock_server.h"
 #include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
@@ -138,6 +139,19 @@ TEST(LoadtestCommands, SayWhatIsWrong) {
   const std::string other = folder.Write("other.json", "{\"a\": 1}");
   EXPECT_TRUE(Contains(failure("report", {other}), "not a result of tandem-loadtest"));
   EXPECT_TRUE(Contains(failure("compare", {other, (folder / "none.json").string()}), "other.json"));
+}
+
+TEST(LoadtestCommands, LetTheVariablesOfOneAnotherPass) {
+  Settings settings("tandem-loadtest compare", "");
+  IgnoreOtherLoadtestCommands(settings);
+  const auto parse = [&settings](const std::string& variable) {
+    settings.Parse({.arguments = {}, .variables = {{variable, "x"}}});
+  };
+  parse("TANDEM_LOADTEST_API_KEY");
+  parse("TANDEM_LOADTEST_SLO");
+  parse("TANDEM_RAET");
+  EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] { parse("TANDEM_LOADTEST_RAET"); }),
+                       "did you mean TANDEM_LOADTEST_RATE?"));
 }
 
 TEST(LoadtestCommands, EveryOneHasHelp) {
