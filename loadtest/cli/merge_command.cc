@@ -1,6 +1,5 @@
 #include "loadtest/cli/merge_command.h"
 
-#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -13,21 +12,6 @@
 #include "loadtest/report/result_table.h"
 
 namespace tandem {
-namespace {
-
-void WarnOfEqualSeeds(const std::vector<WorkerResult>& workers, std::ostream& err) {
-  std::map<std::string, std::string> names;  // by seed
-  for (const WorkerResult& worker : workers) {
-    const auto [other, is_first] = names.emplace(worker.result.seed, worker.name);
-    if (is_first) continue;
-    err << "warning: " << other->second << " and " << worker.name << " have the same seed, "
-        << Printable(worker.result.seed, 40)
-        << ": their requests came at the same times; give each worker a --seed of its own\n";
-  }
-}
-
-}  // namespace
-
 int MergeLoads(const CommandLine& line) {
   std::vector<std::string> files;
   RunOptions output;
@@ -47,9 +31,8 @@ int MergeLoads(const CommandLine& line) {
   for (const std::string& file : files) {
     workers.push_back({.name = Printable(file), .result = ReadResult(file)});
   }
-  WarnOfEqualSeeds(workers, line.err);
   const LoadResult merged = MergedResult(workers);
-  line.out << ResultTable(merged, StylerFor(line.out));
+  line.out << ResultTable(merged, StylerFor(line.out), TableColumns());
   WriteResult(merged, output, line);
   return 0;
 }

@@ -110,6 +110,7 @@ int SearchLoad(const CommandLine& line) {
   RunSettings run = RunSettingsOf(options.load);
   const ServerInfo server = ProbeServer(run.url, run.tls_check, run.api_key);
   if (run.model.empty()) run.model = server.model;
+  TellOfLimit(run, line);
 
   std::map<double, LoadResult> results;
   const uint64_t seed = workload.seed;

@@ -62,7 +62,7 @@ TimelinePoint& Timeline::At(Offset offset) {
 }
 
 void Timeline::Add(const RequestRecord& record) {
-  ++At(record.sent).num_sent;
+  if (record.outcome != Outcome::kNotSent) ++At(record.sent).num_sent;
   TimelinePoint& end = At(record.end);
   ++end.outcomes[static_cast<size_t>(record.outcome)];
   if (record.outcome == Outcome::kCompleted) ++end.num_completed;

@@ -14,8 +14,6 @@
 namespace tandem {
 namespace {
 
-// Workers that are started by hand or by a script are never started at once.
-constexpr double kWholeOverlap = 0.95;
 constexpr const char* kFormat = "tandem-loadtest/2";
 
 Json ErrorsJson(const RunOutcome& outcome) {
@@ -78,13 +76,7 @@ std::string WorkersText(const LoadResult& result) {
 
 std::vector<std::string> Warnings(const LoadResult& result) {
   const RunOutcome& outcome = result.outcome;
-  std::vector<std::string> warnings;
-  if (result.overlap_share < kWholeOverlap) {
-    warnings.push_back(fmt::format(
-        "all {} workers measured together in {:.0f} % of the time only: the rates are too low, and "
-        "the load was less than all of them. Start them together",
-        result.num_workers, 100.0 * result.overlap_share));
-  }
+  std::vector<std::string> warnings = result.notes;
   if (outcome.client_peak_cpu_share > kBusyClientShare) {
     warnings.push_back(fmt::format(
         "a client used {:.0f} % of a core in its busiest second: latencies may be its own. "
@@ -98,14 +90,17 @@ std::vector<std::string> Warnings(const LoadResult& result) {
         "this client had no time). The latencies count that",
         static_cast<double>(delay.Quantile(0.99)) / 1000.0));
   }
-  if (outcome.total.num_errors() > 0) {
+  if (outcome.total.num_errors() > 0 && outcome.total.count(Outcome::kCompleted) > 0) {
     warnings.push_back(
         fmt::format("{} of {} requests failed: the latencies are those of the others",
                     outcome.total.num_errors(), outcome.total.num_requests()));
   }
-  if (outcome.total.count(Outcome::kCompleted) < 100) {
-    warnings.push_back(fmt::format("{} completed requests are too few for the upper percentiles",
-                                   outcome.total.count(Outcome::kCompleted)));
+  const int64_t num_completed = outcome.total.count(Outcome::kCompleted);
+  if (num_completed == 0) {
+    warnings.emplace_back("no request completed, so there are no latencies of answers");
+  } else if (num_completed < 100) {
+    warnings.push_back(
+        fmt::format("{} completed requests are too few for the upper percentiles", num_completed));
   }
   if (outcome.was_interrupted) warnings.push_back("the run was interrupted");
   return warnings;
@@ -128,7 +123,7 @@ std::string ResultJson(const LoadResult& result) {
       {"seed", result.seed},
       {"salt", result.salt},
       {"workers", result.num_workers},
-      {"overlap_share", result.overlap_share},
+      {"notes", result.notes},
       {"due", outcome.num_due},
       {"window_seconds", outcome.window_seconds},
       {"requests_per_second", outcome.completed_per_second()},
@@ -164,7 +159,7 @@ LoadResult ReadResult(const std::filesystem::path& file) {
                     .seed = fields.RequiredString("seed"),
                     .salt = fields.RequiredString("salt"),
                     .num_workers = fields.RequiredInt("workers", {.min = 1}),
-                    .overlap_share = fields.RequiredNumber("overlap_share")};
+                    .notes = fields.Strings("notes").value_or(std::vector<std::string>())};
   if (auto server = fields.Object("server")) {
     result.url = server->RequiredString("url");
     result.server.version = server->String("version").value_or("");

@@ -24,9 +24,8 @@ struct LoadResult {
   std::string goodput;        // --goodput; "" without
   std::string seed;
   std::string salt;
-  int64_t num_workers = 1;  // that ran it side by side
-  // Of the time in which one of them measured: that in which all did.
-  double overlap_share = 1.0;
+  int64_t num_workers = 1;         // that ran it side by side
+  std::vector<std::string> notes;  // of what made it: Warnings() has them too
   RunOutcome outcome;
 };
 

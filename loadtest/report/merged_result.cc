@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "engine/base/printable.h"
@@ -11,6 +12,9 @@
 
 namespace tandem {
 namespace {
+
+// Workers that are started by hand or by a script are never started at once.
+constexpr double kWholeOverlap = 0.95;
 
 // Of Unix time.
 double SecondsOf(const WorkerResult& worker) {
@@ -84,6 +88,28 @@ std::string Listed(std::span<const WorkerResult> workers, std::string LoadResult
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+// `overlap`: of the window, the share in which all measured.
+void AddNotes(std::span<const WorkerResult> workers, double overlap, LoadResult& merged) {
+  std::set<std::string> notes;
+  std::set<std::string> seeds;
+  for (const WorkerResult& worker : workers) {
+    notes.insert(worker.result.notes.begin(), worker.result.notes.end());
+    seeds.insert(worker.result.seed);
+  }
+  merged.notes.assign(notes.begin(), notes.end());
+  if (overlap < kWholeOverlap) {
+    merged.notes.push_back(fmt::format(
+        "all {} workers measured together in {:.0f} % of the time only: the rates are too low, and "
+        "the load was less than all of them. Start them together",
+        workers.size(), 100.0 * overlap));
+  }
+  if (seeds.size() < workers.size()) {
+    merged.notes.emplace_back(
+        "workers had the same seed: their requests came at the same times. Give each a --seed of "
+        "its own");
+  }
+}
+
 void CheckIsOneWorker(const WorkerResult& worker) {
   if (worker.result.num_workers == 1) return;
   throw ConfigError(worker.name +
@@ -125,7 +151,7 @@ LoadResult MergedResult(std::span<const WorkerResult> workers) {
   merged.seed = Listed(workers, &LoadResult::seed);
   merged.salt = Listed(workers, &LoadResult::salt);
   merged.outcome.window_seconds = by_end(last_over) - by_begin(first);
-  merged.overlap_share = together / merged.outcome.window_seconds;
+  AddNotes(workers, together / merged.outcome.window_seconds, merged);
   return merged;
 }
 

@@ -102,7 +102,7 @@ TEST(MergedResult, OfTheHalvesOfARunIsTheRun) {
   EXPECT_DOUBLE_EQ(merged.offered_rate, 200.0);
   EXPECT_EQ(merged.outcome.peak_in_flight, 14);
   EXPECT_DOUBLE_EQ(merged.outcome.client_cpu_share, 0.2);
-  EXPECT_DOUBLE_EQ(merged.overlap_share, 1.0);
+  EXPECT_TRUE(merged.notes.empty());
 }
 
 TEST(MergedResult, RatesAreOverTheUnionOfTheTime) {
@@ -114,11 +114,22 @@ TEST(MergedResult, RatesAreOverTheUnionOfTheTime) {
   const LoadResult merged = MergedResult(workers);
   EXPECT_EQ(merged.started, "2026-01-01T00:00:00.000Z") << "whatever the order";
   EXPECT_DOUBLE_EQ(merged.outcome.window_seconds, 13.0);
-  EXPECT_DOUBLE_EQ(merged.overlap_share, 7.5 / 13.0);
   ASSERT_FALSE(Warnings(merged).empty());
   EXPECT_TRUE(Contains(Warnings(merged)[0], "58 % of the time"));
   EXPECT_TRUE(Contains(ResultTable(merged, Styler(Styler::Colour::kOff)),
                        "workers           2 of this load, side by side"));
+}
+
+TEST(MergedResult, KeepsWhatIsToBeKnownOfTheWorkers) {
+  const Notes notes;
+  std::array<WorkerResult, 2> workers = {WorkerResult{"a", ResultOf(notes, "1")},
+                                         WorkerResult{"b", ResultOf(notes, "1")}};
+  workers[0].result.salt = "7";
+  workers[1].result.notes = {"few files"};
+  const LoadResult merged = MergedResult(workers);
+  ASSERT_EQ(merged.notes.size(), 2u);
+  EXPECT_EQ(merged.notes[0], "few files");
+  EXPECT_TRUE(Contains(merged.notes[1], "the same seed"));
 }
 
 TEST(MergedResult, ComesBackFromItsFile) {
