@@ -46,11 +46,11 @@ std::string Term(const Setting& row) {
   return term;
 }
 
-std::string Explanation(const Setting& row) {
+std::string Explanation(const Settings& settings, const Setting& row) {
   std::string text = RoffText(HelpWithFacts(row));
   if (row.positional) text += "\n.br\nAn argument without a flag is this.";
   if (row.kind == Setting::Kind::kList) text += "\n.br\nMay be given more than once.";
-  if (!IsRequest(row)) text += "\n.br\nVariable: " + Bold(VariableName(row.name));
+  if (!IsRequest(row)) text += "\n.br\nVariable: " + Bold(settings.VariableOf(row.name));
   return text;
 }
 
@@ -66,7 +66,7 @@ std::string Options(const Settings& settings) {
     // What has no group comes first and needs no heading.
     if (!group.empty()) text += ".SS " + RoffText(group) + "\n";
     for (const Setting& row : settings.rows()) {
-      if (row.knob.group == group) text += Item(Term(row), Explanation(row));
+      if (row.knob.group == group) text += Item(Term(row), Explanation(settings, row));
     }
   }
   return text;
@@ -93,7 +93,9 @@ constexpr char kEnvironment[] =
     "The values of a list stand in one variable with commas between them.\n"
     ".PP\n"
     "An unknown flag, key or variable that begins with \\fBTANDEM_\\fR is an error,\n"
-    "as is a value out of its range; all of them are told at once.\n";
+    "as is a value out of its range; all of them are told at once.\n"
+    "Variables that begin with \\fBTANDEM_TRAIN_\\fR or \\fBTANDEM_LOADTEST_\\fR are those\n"
+    "of the programs beside this one.\n";
 
 std::string ExitStatus() {
   return Item(Bold("0"), "All went well.") + Item(Bold("1"), "The work failed.") +

@@ -81,12 +81,13 @@ std::string HelpWithFacts(const Setting& setting) {
   return setting.knob.help + (facts.empty() ? "" : " (" + facts + ")");
 }
 
-std::string VariableName(std::string_view name) {
-  std::string variable = "TANDEM_";
+std::string VariablePrefix(std::string_view program) { return VariableName("", program) + "_"; }
+
+std::string VariableName(std::string prefix, std::string_view name) {
   for (char c : name) {
-    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
-  return variable;
+  return prefix;
 }
 
 }  // namespace tandem

@@ -27,7 +27,9 @@ std::string DefaultAndLimits(const Setting& setting);
 // The help with these facts behind it: "TCP port (default 8000, 0 to 65535)".
 std::string HelpWithFacts(const Setting& setting);
 
-// "max-num-seqs" -> "TANDEM_MAX_NUM_SEQS".
-std::string VariableName(std::string_view name);
+// What a program's variables begin with: "tandem-train" -> "TANDEM_TRAIN_".
+std::string VariablePrefix(std::string_view program);
+// "TANDEM_", "max-num-seqs" -> "TANDEM_MAX_NUM_SEQS".
+std::string VariableName(std::string prefix, std::string_view name);
 
 }  // namespace tandem

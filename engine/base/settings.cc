@@ -87,6 +87,8 @@ Settings::Settings(std::string command, std::string summary)
 
 void Settings::AddSetting(Setting setting) {
   CHECK(Find(setting.name) == nullptr, setting.name, "is in the table twice");
+  CHECK(!IsVariableOfSister(program(), VariableOf(setting.name)), setting.name,
+        "has a variable that is a sister program's");
   setting.initial = setting.show();
   settings_.push_back(std::move(setting));
 }
@@ -95,6 +97,12 @@ Setting* Settings::Find(std::string_view name) {
   const auto it = std::find_if(settings_.begin(), settings_.end(),
                                [&](const Setting& setting) { return setting.name == name; });
   return it == settings_.end() ? nullptr : &*it;
+}
+
+std::string Settings::program() const { return command_.substr(0, command_.find(' ')); }
+
+std::string Settings::VariableOf(std::string_view name) const {
+  return VariableName(VariablePrefix(program()), name);
 }
 
 SettingSource Settings::SourceOf(std::string_view name) const {
@@ -192,15 +200,16 @@ void Settings::CheckRequired(Problems& problems) const {
     if (!setting.knob.required || setting.source != SettingSource::kDefault) continue;
     problems.push_back(setting.name + " is missing: give " +
                        (setting.positional ? "it as an argument, " : "") + "--" + setting.name +
-                       ", " + VariableName(setting.name) + " or a line in the --config file");
+                       ", " + VariableOf(setting.name) + " or a line in the --config file");
   }
 }
 
 std::optional<std::string> Settings::Parse(const SettingsInput& input) {
   Problems problems;
   const std::vector<GivenSetting> flags = ReadArguments(input.arguments, settings_, problems);
-  const std::vector<GivenSetting> variables =
-      ReadVariables(input.variables, settings_, ignored_variables_, problems);
+  const std::vector<GivenSetting> variables = ReadVariables(
+      input.variables, {.program = program(), .settings = settings_, .ignored = ignored_variables_},
+      problems);
   const auto takes_part = [](const GivenSetting& given, bool built_in) {
     return IsBuiltIn(given.name) == built_in;
   };

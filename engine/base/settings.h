@@ -1,7 +1,9 @@
 #pragma once
 // The one table of a command's knobs: name, type, default, range, help. It feeds command-line
-// flags, a YAML file (--config), TANDEM_* variables, --help and --print-config. Precedence: flag,
-// variable, file, default. Unknown names and bad values are ConfigErrors, all listed at once.
+// flags, a YAML file (--config), variables, --help and --print-config. Precedence: flag, variable,
+// file, default. Unknown names and bad values are ConfigErrors, all listed at once. Each program
+// has variables of its own: TANDEM_PORT is --port of tandem, TANDEM_TRAIN_SEED is --seed of
+// tandem-train, and neither program minds the other's.
 //
 //   ServeOptions options;                       // its initial values are the defaults
 //   Settings settings("tandem serve", "Serves a model over HTTP.");
@@ -64,9 +66,8 @@ struct GivenSetting;  // settings_sources.h
 
 // What a command reads its settings from; tests give their own.
 struct SettingsInput {
-  std::vector<std::string> arguments;  // without the program's name
-  std::map<std::string, std::string>
-      variables;  // the environment; others than TANDEM_* are ignored
+  std::vector<std::string> arguments;            // without the program's name
+  std::map<std::string, std::string> variables;  // the environment; other programs' are ignored
 };
 
 class Settings {
@@ -123,9 +124,17 @@ class Settings {
   void AddIgnored(std::string name, Setting::Kind kind, Knob knob);
   // The names of those that were given.
   std::vector<std::string> IgnoredNames() const;
-  // A knob of a sister program: its variable may be set here and is not an error.
+  // A knob of another command of this program: its variable may be set here and is not an error.
   void IgnoreVariable(std::string name) { ignored_variables_.push_back(std::move(name)); }
   void IgnoreVariablesOf(const Settings& other);  // all its knobs
+  // The same of the table that `add` makes.
+  template <typename Options>
+  void IgnoreVariablesOf(void (*add)(Settings&, Options&)) {
+    Options options;
+    Settings other(command_, "");
+    add(other, options);
+    IgnoreVariablesOf(other);
+  }
 
   // Fills the bound variables. A returned text (--help, --print-config) is for main to print before
   // it exits with success. Throws ConfigError; its message does not repeat the command's name.
@@ -140,11 +149,15 @@ class Settings {
   const std::string& summary() const { return summary_; }
   const std::vector<Setting>& rows() const { return settings_; }
 
+  // The variable that sets a knob: "TANDEM_PORT" of tandem's "port".
+  std::string VariableOf(std::string_view name) const;
+
   std::string Help(int columns) const;
   // The effective settings as a file that --config reads back, each with its source.
   std::string EffectiveConfig() const;
 
  private:
+  std::string program() const;  // the command's first word
   void AddSetting(Setting setting);
   void AddWords(std::string name, std::vector<std::string> words, std::function<void(size_t)> store,
                 std::function<size_t()> load, Knob knob);

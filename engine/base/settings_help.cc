@@ -38,6 +38,16 @@ std::string Row(const std::string& left, const std::string& right, int columns) 
   return row + Wrap(right, columns - kHelpColumn, kHelpColumn) + "\n";
 }
 
+// A flag to show the forms of names with: one of two words, if there is any.
+std::string ExampleOf(const std::vector<Setting>& settings) {
+  const auto is_good = [](const Setting& setting) {
+    return setting.kind == Setting::Kind::kValue && !IsRequest(setting) &&
+           setting.name.find('-') != std::string::npos;
+  };
+  const auto good = std::ranges::find_if(settings, is_good);
+  return good != settings.end() ? good->name : settings.back().name;
+}
+
 }  // namespace
 
 std::string Settings::Help(int columns) const {
@@ -60,14 +70,13 @@ std::string Settings::Help(int columns) const {
       if (setting.knob.group == group) text += Row(Left(setting), HelpWithFacts(setting), columns);
     }
   }
-  text +=
-      "\n" +
-      Wrap(
-          "Every flag can also be set by a variable (--max-num-seqs by TANDEM_MAX_NUM_SEQS) and "
-          "by a line of the --config file (max-num-seqs: 8). A flag wins over a variable, a "
-          "variable over the file.",
-          columns, 0) +
-      "\n";
+  const std::string example = ExampleOf(settings_);
+  text += "\n" +
+          Wrap("Every flag can also be set by a variable (--" + example + " by " +
+                   VariableOf(example) + ") and by a line of the --config file (" + example +
+                   ": VALUE). A flag wins over a variable, a variable over the file.",
+               columns, 0) +
+          "\n";
   return text;
 }
 

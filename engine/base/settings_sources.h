@@ -24,9 +24,19 @@ using Problems = std::vector<std::string>;
 // Every reader notes names that are not in the table, with a near match, and returns the rest.
 std::vector<GivenSetting> ReadArguments(const std::vector<std::string>& arguments,
                                         std::span<const Setting> settings, Problems& problems);
+
+// Of the variables, those of a program: with its prefix, and without that of a sister program
+// (TANDEM_TRAIN_ is not tandem's).
+struct VariableTable {
+  std::string program;  // "tandem-train"
+  std::span<const Setting> settings;
+  std::span<const std::string> ignored;  // names of knobs that the program's other commands have
+};
 std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>& variables,
-                                        std::span<const Setting> settings,
-                                        std::span<const std::string> ignored, Problems& problems);
+                                        const VariableTable& table, Problems& problems);
+// Whether a setting of this name would have a variable that is a sister program's.
+bool IsVariableOfSister(const std::string& program, const std::string& variable);
+
 std::vector<GivenSetting> ReadConfigFile(const std::filesystem::path& path,
                                          std::span<const Setting> settings, Problems& problems);
 

@@ -1,6 +1,7 @@
 // TANDEM_* variables of the environment.
 
 #include <algorithm>
+#include <array>
 
 #include "engine/base/near_match.h"
 #include "engine/base/printable.h"
@@ -10,18 +11,22 @@
 namespace tandem {
 namespace {
 
-constexpr std::string_view kPrefix = "TANDEM_";
+// Those with settings. One environment serves all of them.
+constexpr std::array kPrograms = {"tandem", "tandem-train", "tandem-loadtest"};
 
 // Kubernetes describes every service of a namespace to every container:
 // TANDEM_PORT=tcp://10.0.0.1:80, TANDEM_SERVICE_HOST, TANDEM_PORT_80_TCP_ADDR for one named
 // "tandem".
-bool LooksLikeServiceLink(std::string_view name, std::string_view value) {
-  return name.starts_with("TANDEM_SERVICE_") || name.starts_with("TANDEM_PORT_") ||
-         (name == "TANDEM_PORT" && value.starts_with("tcp://"));
+bool LooksLikeServiceLink(const std::string& prefix, std::string_view name,
+                          std::string_view value) {
+  return name.starts_with(prefix + "SERVICE_") || name.starts_with(prefix + "PORT_") ||
+         (name == prefix + "PORT" && value.starts_with("tcp://"));
 }
 
-constexpr const char* kServiceLinkHint =
-    " (set by Kubernetes for a service named tandem? give the pod enableServiceLinks: false)";
+std::string ServiceLinkHint(const std::string& program) {
+  return " (set by Kubernetes for a service named " + program +
+         "? give the pod enableServiceLinks: false)";
+}
 
 std::vector<std::string> SplitAtCommas(std::string_view text) {
   std::vector<std::string> parts;
@@ -35,30 +40,42 @@ std::vector<std::string> SplitAtCommas(std::string_view text) {
 
 }  // namespace
 
+bool IsVariableOfSister(const std::string& program, const std::string& variable) {
+  const std::string prefix = VariablePrefix(program);
+  return std::ranges::any_of(kPrograms, [&](const char* other) {
+    const std::string longer = VariablePrefix(other);
+    return longer.size() > prefix.size() && longer.starts_with(prefix) &&
+           variable.starts_with(longer);
+  });
+}
+
 std::vector<GivenSetting> ReadVariables(const std::map<std::string, std::string>& variables,
-                                        std::span<const Setting> settings,
-                                        std::span<const std::string> ignored, Problems& problems) {
+                                        const VariableTable& table, Problems& problems) {
+  const std::string prefix = VariablePrefix(table.program);
+  const std::string hint = ServiceLinkHint(table.program);
   std::vector<std::string> known;
-  for (const Setting& setting : settings) known.push_back(VariableName(setting.name));
-  std::vector<std::string> valid = known;  // of this table and its sisters
-  for (const std::string& other : ignored) valid.push_back(VariableName(other));
+  for (const Setting& setting : table.settings) {
+    known.push_back(VariableName(prefix, setting.name));
+  }
+  std::vector<std::string> valid = known;  // of all the program's commands
+  for (const std::string& other : table.ignored) valid.push_back(VariableName(prefix, other));
   std::vector<GivenSetting> given;
   for (const auto& variable : variables) {  // clang 14 captures no structured bindings
     const std::string& name = variable.first;
     const std::string& value = variable.second;
-    if (!name.starts_with(kPrefix)) continue;
+    if (!name.starts_with(prefix) || IsVariableOfSister(table.program, name)) continue;
     const auto it = std::find(known.begin(), known.end(), name);
-    const bool service_link = LooksLikeServiceLink(name, value);
+    const bool service_link = LooksLikeServiceLink(prefix, name, value);
     if (it == known.end()) {
       if (std::find(valid.begin(), valid.end(), name) != valid.end()) continue;
       problems.push_back("unknown variable " + Printable(name, 100) +
-                         (service_link ? kServiceLinkHint : DidYouMean(name, valid)));
+                         (service_link ? hint : DidYouMean(name, valid)));
       continue;
     }
     if (value.empty()) continue;  // how compose files say "not set"
-    const Setting& setting = settings[static_cast<size_t>(it - known.begin())];
+    const Setting& setting = table.settings[static_cast<size_t>(it - known.begin())];
     if (service_link) {
-      problems.push_back(name + " is " + Quoted(value, 100) + kServiceLinkHint);
+      problems.push_back(name + " is " + Quoted(value, 100) + hint);
       continue;
     }
     given.push_back({.name = setting.name,

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "loadtest/cli/compare_command.h"
+#include "loadtest/cli/merge_command.h"
 #include "loadtest/cli/report_command.h"
 #include "loadtest/cli/run_command.h"
 #include "loadtest/cli/search_command.h"
@@ -21,6 +22,7 @@ constexpr LoadtestCommand kCommands[] = {
     {"run", "apply a load to a server and measure", RunLoad},
     {"search", "find the highest rate at which a service level holds", SearchLoad},
     {"compare", "two results side by side", CompareLoads},
+    {"merge", "the results of workers that ran side by side as one", MergeLoads},
     {"report", "draw a result into an HTML file", ReportLoad},
     {"help", "this overview", Help},
 };
@@ -28,6 +30,12 @@ constexpr LoadtestCommand kCommands[] = {
 }  // namespace
 
 std::span<const LoadtestCommand> LoadtestCommands() { return kCommands; }
+
+// The others have nothing but files to name.
+void IgnoreOtherLoadtestCommands(Settings& settings) {
+  settings.IgnoreVariablesOf(AddRunSettings);
+  settings.IgnoreVariablesOf(AddSearchSettings);
+}
 
 std::string LoadtestCommandOverview() {
   std::string text = "usage: tandem-loadtest COMMAND [OPTION...]\n\ncommands:\n";

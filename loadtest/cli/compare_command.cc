@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "engine/base/settings.h"
+#include "loadtest/cli/commands.h"
 #include "loadtest/report/comparison.h"
 
 namespace tandem {
@@ -15,6 +16,7 @@ int CompareLoads(const CommandLine& line) {
   settings.AddPositional("a", &a,
                          {.help = "of 'run --json'", .value_name = "A.json", .required = true});
   settings.AddPositional("b", &b, {.help = "another", .value_name = "B.json", .required = true});
+  IgnoreOtherLoadtestCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

@@ -1,5 +1,7 @@
 #include "loadtest/cli/load_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <random>
@@ -110,6 +112,27 @@ void ApplyLoop(const LoadOptions& options, const Settings& settings, Workload& w
   }
 }
 
+constexpr const char* kMoreFiles =
+    "raise the limit of open files (ulimit -n), or use several workers and 'tandem-loadtest merge'";
+
+void LimitInFlight(int64_t asked, RunSettings& settings) {
+  const int64_t possible = RaiseConnectionLimit();
+  settings.max_in_flight = std::min(asked, possible);
+  if (asked <= possible) return;
+  settings.in_flight_note = fmt::format(
+      "at most {} requests are in flight, not --max-in-flight {}: this program may have "
+      "no more connections open. To go beyond, {}",
+      possible, asked, kMoreFiles);
+}
+
+void CheckUsers(const Workload& workload) {
+  const int64_t possible = RaiseConnectionLimit();
+  if (workload.num_users <= possible) return;
+  throw ConfigError(
+      fmt::format("{} users need as many connections, and this program may have {} open: {}",
+                  workload.num_users, possible, kMoreFiles));
+}
+
 }  // namespace
 
 void AddLoadSettings(Settings& settings, LoadOptions& options) {
@@ -174,6 +197,7 @@ Workload WorkloadOf(const LoadOptions& options, const Settings& settings) {
   if (settings.IsSet("warm-up")) workload.warm_up = options.warm_up;
   if (settings.IsSet("seed")) workload.seed = options.seed;
   CheckWorkload(workload);
+  CheckUsers(workload);
   return workload;
 }
 
@@ -187,8 +211,8 @@ RunSettings RunSettingsOf(const LoadOptions& options) {
                        .model = options.model,
                        .salt = SaltOf(options.salt),
                        .timeout = options.timeout,
-                       .drain = options.drain,
-                       .max_in_flight = std::min(options.max_in_flight, RaiseConnectionLimit())};
+                       .drain = options.drain};
+  LimitInFlight(options.max_in_flight, settings);
   if (!options.goodput.empty()) settings.good_limits = ParseGoodLimits(options.goodput);
   return settings;
 }

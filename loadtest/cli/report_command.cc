@@ -8,6 +8,7 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/printable.h"
 #include "engine/base/settings.h"
+#include "loadtest/cli/commands.h"
 #include "loadtest/report/result_page.h"
 
 namespace tandem {
@@ -19,6 +20,7 @@ int ReportLoad(const CommandLine& line) {
   settings.AddPositional("result", &file,
                          {.help = "of 'run --json'", .value_name = "FILE.json", .required = true});
   settings.Add("html", &html, {.help = "the page to write", .value_name = "FILE"});
+  IgnoreOtherLoadtestCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

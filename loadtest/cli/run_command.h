@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "engine/base/command_line.h"
+#include "engine/base/terminal.h"
 #include "loadtest/cli/load_options.h"
 #include "loadtest/report/load_result.h"
 
@@ -16,6 +17,15 @@ struct RunOptions {
 };
 
 void AddRunSettings(Settings& settings, RunOptions& options);
+void AddOutputSettings(Settings& settings, RunOptions& options);  // json and html alone
+
+// Of the terminal that results go to.
+int TableColumns();
+// Coloured where it is a terminal.
+Styler StylerFor(const std::ostream& stream);
+
+// On line.err, before a run whose --max-in-flight cannot be had.
+void TellOfLimit(const RunSettings& settings, const CommandLine& line);
 
 // What is measured, and of what.
 struct LoadTask {

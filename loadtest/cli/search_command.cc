@@ -7,6 +7,7 @@
 #include "engine/base/atomic_file.h"
 #include "engine/base/printable.h"
 #include "kernels/core/error.h"
+#include "loadtest/cli/commands.h"
 #include "loadtest/cli/run_command.h"
 #include "loadtest/measure/objective.h"
 #include "loadtest/run/client_load.h"
@@ -82,6 +83,7 @@ int SearchLoad(const CommandLine& line) {
   Settings settings("tandem-loadtest search",
                     "Finds the highest rate at which a service level holds.");
   AddSearchSettings(settings, options);
+  IgnoreOtherLoadtestCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;
@@ -108,6 +110,7 @@ int SearchLoad(const CommandLine& line) {
   RunSettings run = RunSettingsOf(options.load);
   const ServerInfo server = ProbeServer(run.url, run.tls_check, run.api_key);
   if (run.model.empty()) run.model = server.model;
+  TellOfLimit(run, line);
 
   std::map<double, LoadResult> results;
   const uint64_t seed = workload.seed;

@@ -10,6 +10,8 @@ std::string_view Name(Outcome outcome) {
       return "cancelled";
     case Outcome::kUnfinished:
       return "unfinished";
+    case Outcome::kNotSent:
+      return "never sent";
     case Outcome::kRefused:
       return "refused";
     case Outcome::kTooMany:

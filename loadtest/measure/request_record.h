@@ -13,6 +13,7 @@ enum class Outcome : uint8_t {
   kCompleted,
   kCancelled,    // we cut it, as the workload says
   kUnfinished,   // the run ended before it did
+  kNotSent,      // due, and held back until the run ended
   kRefused,      // no connection
   kTooMany,      // 429
   kUnavailable,  // 503
@@ -22,7 +23,7 @@ enum class Outcome : uint8_t {
   kBroken,       // the connection ended, or what came was no HTTP, before the answer was whole
   kStreamError,  // an error event in the stream
 };
-inline constexpr size_t kNumOutcomes = 11;
+inline constexpr size_t kNumOutcomes = 12;
 
 std::string_view Name(Outcome outcome);  // "completed", "429", "broken stream"
 // Neither completed nor cut on purpose.
@@ -32,7 +33,7 @@ struct RequestRecord {
   using Offset = std::chrono::nanoseconds;
 
   Offset scheduled{};     // when it was due; every latency counts from here
-  Offset sent{};          // when it went to a connection
+  Offset sent{};          // when it went to a connection; of kNotSent when that was given up
   Offset first_output{};  // the first text of a stream; 0 without
   Offset end{};           // the last output of a stream, the last byte of a whole answer
 

@@ -1,6 +1,7 @@
 #include "loadtest/measure/timeline.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -17,15 +18,29 @@ constexpr std::array kIntervals = {milliseconds(100),    milliseconds(200),   mi
                                    milliseconds(1000),   milliseconds(2000),  milliseconds(5000),
                                    milliseconds(10'000), milliseconds(30'000)};
 
-float Milliseconds(RequestRecord::Offset value) {
-  return std::chrono::duration<float, std::milli>(value).count();
+// To eight significant bits: charts show no more, and files have few buckets.
+std::chrono::microseconds Rounded(RequestRecord::Offset value) {
+  const int64_t exact =
+      std::max<int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(value).count(), 0);
+  const int shift = std::max(0, static_cast<int>(std::bit_width(static_cast<uint64_t>(exact))) - 8);
+  const int64_t half = (int64_t{1} << shift) / 2;
+  return std::chrono::microseconds((exact + half) >> shift << shift);
 }
 
-// Nearest rank, as LatencyHistogram::Quantile. `values` is sorted and not empty.
-double QuantileOf(const std::vector<float>& values, double share) {
-  const auto rank =
-      static_cast<size_t>(std::ceil(share * static_cast<double>(values.size()) - 1e-9));
-  return values[std::max<size_t>(rank, 1) - 1];
+double Milliseconds(const LatencyHistogram& histogram, double share) {
+  return static_cast<double>(histogram.Quantile(share)) / 1000.0;
+}
+
+TimelinePoint EmptyPoint(size_t index, double interval_seconds) {
+  return {.begin_seconds = interval_seconds * static_cast<double>(index)};
+}
+
+const Json& RequiredHistogram(const Json& item, const char* name, const std::string& where) {
+  const auto histograms = item.find("histograms");
+  if (histograms == item.end() || !histograms->is_object() || !histograms->contains(name)) {
+    throw FormatError(where + ": histograms." + name + " is missing");
+  }
+  return (*histograms)[name];
 }
 
 }  // namespace
@@ -37,53 +52,44 @@ Timeline::Timeline(Offset expected) : interval_(std::chrono::minutes(1)) {
       break;
     }
   }
-  intervals_.reserve(static_cast<size_t>(expected / interval_) + 64);
+  points_.reserve(static_cast<size_t>(expected / interval_) + 64);
 }
 
-Timeline::Interval& Timeline::At(Offset offset) {
+TimelinePoint& Timeline::At(Offset offset) {
   const auto index = static_cast<size_t>(std::max<int64_t>(offset / interval_, 0));
-  while (intervals_.size() <= index) {
-    Interval next;
-    next.point.begin_seconds = interval_seconds() * static_cast<double>(intervals_.size());
-    intervals_.push_back(std::move(next));
-  }
-  return intervals_[index];
+  while (points_.size() <= index) points_.push_back(EmptyPoint(points_.size(), interval_seconds()));
+  return points_[index];
 }
 
 void Timeline::Add(const RequestRecord& record) {
-  ++At(record.sent).point.num_sent;
-  TimelinePoint& end = At(record.end).point;
+  if (record.outcome != Outcome::kNotSent) ++At(record.sent).num_sent;
+  TimelinePoint& end = At(record.end);
   ++end.outcomes[static_cast<size_t>(record.outcome)];
   if (record.outcome == Outcome::kCompleted) ++end.num_completed;
-  Interval& due = At(record.scheduled);
-  ++due.point.num_due;
+  TimelinePoint& due = At(record.scheduled);
+  ++due.num_due;
   if (record.outcome != Outcome::kCompleted) return;
-  due.e2e_ms.push_back(Milliseconds(record.end - record.scheduled));
-  if (record.is_streamed)
-    due.ttft_ms.push_back(Milliseconds(record.first_output - record.scheduled));
+  due.e2e.Record(Rounded(record.end - record.scheduled));
+  if (record.is_streamed) due.ttft.Record(Rounded(record.first_output - record.scheduled));
 }
 
-std::vector<TimelinePoint> Timeline::Points() const {
-  std::vector<TimelinePoint> points;
-  for (const Interval& interval : intervals_) {
-    TimelinePoint point = interval.point;
-    point.num_measured = std::ssize(interval.e2e_ms);
-    if (!interval.e2e_ms.empty()) {
-      std::vector<float> sorted = interval.e2e_ms;
-      std::ranges::sort(sorted);
-      point.e2e_p50_ms = QuantileOf(sorted, 0.5);
-      point.e2e_p95_ms = QuantileOf(sorted, 0.95);
-      point.e2e_p99_ms = QuantileOf(sorted, 0.99);
-    }
-    if (!interval.ttft_ms.empty()) {
-      std::vector<float> sorted = interval.ttft_ms;
-      std::ranges::sort(sorted);
-      point.ttft_p50_ms = QuantileOf(sorted, 0.5);
-      point.ttft_p99_ms = QuantileOf(sorted, 0.99);
-    }
-    points.push_back(point);
+void TimelinePoint::Merge(const TimelinePoint& other) {
+  num_due += other.num_due;
+  num_sent += other.num_sent;
+  num_completed += other.num_completed;
+  num_outputs += other.num_outputs;
+  for (size_t i = 0; i < kNumOutcomes; ++i) outcomes[i] += other.outcomes[i];
+  ttft.Merge(other.ttft);
+  e2e.Merge(other.e2e);
+}
+
+void MergeTimeline(const std::vector<TimelinePoint>& points, double seconds_later,
+                   double interval_seconds, std::vector<TimelinePoint>& sum) {
+  const auto shift = static_cast<size_t>(std::llround(seconds_later / interval_seconds));
+  for (size_t i = 0; i < points.size(); ++i) {
+    while (sum.size() <= i + shift) sum.push_back(EmptyPoint(sum.size(), interval_seconds));
+    sum[i + shift].Merge(points[i]);
   }
-  return points;
 }
 
 nlohmann::json ToJson(const std::vector<TimelinePoint>& points) {
@@ -101,12 +107,12 @@ nlohmann::json ToJson(const std::vector<TimelinePoint>& points) {
                     {"completed", point.num_completed},
                     {"outputs", point.num_outputs},
                     {"outcomes", std::move(outcomes)},
-                    {"measured", point.num_measured},
-                    {"ttft_p50_ms", point.ttft_p50_ms},
-                    {"ttft_p99_ms", point.ttft_p99_ms},
-                    {"e2e_p50_ms", point.e2e_p50_ms},
-                    {"e2e_p95_ms", point.e2e_p95_ms},
-                    {"e2e_p99_ms", point.e2e_p99_ms}});
+                    {"ttft_p50_ms", Milliseconds(point.ttft, 0.5)},
+                    {"ttft_p99_ms", Milliseconds(point.ttft, 0.99)},
+                    {"e2e_p50_ms", Milliseconds(point.e2e, 0.5)},
+                    {"e2e_p95_ms", Milliseconds(point.e2e, 0.95)},
+                    {"e2e_p99_ms", Milliseconds(point.e2e, 0.99)},
+                    {"histograms", {{"ttft", point.ttft.ToJson()}, {"e2e", point.e2e.ToJson()}}}});
   }
   return list;
 }
@@ -120,20 +126,16 @@ std::vector<TimelinePoint> TimelineFromJson(const nlohmann::json& json, const st
                         .num_due = fields.RequiredInt("due"),
                         .num_sent = fields.RequiredInt("sent"),
                         .num_completed = fields.RequiredInt("completed"),
-                        .num_outputs = fields.RequiredInt("outputs"),
-                        .num_measured = fields.RequiredInt("measured"),
-                        .ttft_p50_ms = fields.RequiredNumber("ttft_p50_ms"),
-                        .ttft_p99_ms = fields.RequiredNumber("ttft_p99_ms"),
-                        .e2e_p50_ms = fields.RequiredNumber("e2e_p50_ms"),
-                        .e2e_p95_ms = fields.RequiredNumber("e2e_p95_ms"),
-                        .e2e_p99_ms = fields.RequiredNumber("e2e_p99_ms")};
+                        .num_outputs = fields.RequiredInt("outputs")};
     if (auto outcomes = fields.Object("outcomes")) {
       for (size_t i = 0; i < kNumOutcomes; ++i) {
         point.outcomes[i] = outcomes->Int(Name(static_cast<Outcome>(i))).value_or(0);
       }
     }
     fields.ThrowIfProblems();
-    points.push_back(point);
+    point.ttft = LatencyHistogram::FromJson(RequiredHistogram(item, "ttft", where), where);
+    point.e2e = LatencyHistogram::FromJson(RequiredHistogram(item, "e2e", where), where);
+    points.push_back(std::move(point));
   }
   return points;
 }

@@ -1,6 +1,6 @@
 #pragma once
 // A run cut into intervals of time: what was asked for, what came, how long it took. For charts.
-// Owned by the run; one thread.
+// Timelines of workers that ran side by side add up. Owned by the run; one thread.
 
 #include <array>
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "loadtest/measure/latency_histogram.h"
 #include "loadtest/measure/request_record.h"
 
 namespace tandem {
@@ -21,9 +22,11 @@ struct TimelinePoint {
   int64_t num_completed = 0;
   int64_t num_outputs = 0;  // pieces of streams
   std::array<int64_t, kNumOutcomes> outcomes{};
-  int64_t num_measured = 0;  // requests that the latencies are of; 0: those below are 0
-  double ttft_p50_ms = 0.0, ttft_p99_ms = 0.0;
-  double e2e_p50_ms = 0.0, e2e_p95_ms = 0.0, e2e_p99_ms = 0.0;
+  LatencyHistogram ttft;  // of completed streams; of values within 1/256 of what was measured
+  LatencyHistogram e2e;   // of completed requests; the same
+
+  // All but the time.
+  void Merge(const TimelinePoint& other);
 };
 
 class Timeline {
@@ -34,22 +37,22 @@ class Timeline {
   explicit Timeline(Offset expected);
 
   void Add(const RequestRecord& record);
-  void CountOutput(Offset at) { ++At(at).point.num_outputs; }
+  void CountOutput(Offset at) { ++At(at).num_outputs; }
 
   double interval_seconds() const { return std::chrono::duration<double>(interval_).count(); }
-  std::vector<TimelinePoint> Points() const;
+  const std::vector<TimelinePoint>& points() const { return points_; }
 
  private:
-  struct Interval {
-    TimelinePoint point;
-    std::vector<float> ttft_ms;
-    std::vector<float> e2e_ms;
-  };
-  Interval& At(Offset offset);
+  TimelinePoint& At(Offset offset);
 
   Offset interval_;
-  std::vector<Interval> intervals_;
+  std::vector<TimelinePoint> points_;
 };
+
+// Adds a timeline with the same intervals that began `seconds_later` (not negative), to the nearest
+// interval.
+void MergeTimeline(const std::vector<TimelinePoint>& points, double seconds_later,
+                   double interval_seconds, std::vector<TimelinePoint>& sum);
 
 nlohmann::json ToJson(const std::vector<TimelinePoint>& points);
 std::vector<TimelinePoint> TimelineFromJson(const nlohmann::json& json, const std::string& where);

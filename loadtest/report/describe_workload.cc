@@ -81,8 +81,8 @@ std::string ClassText(const RequestClass& request) {
 
 std::vector<std::string> Described(const Workload& workload) {
   std::vector<std::string> lines = {LoopText(workload)};
-  lines.push_back(fmt::format("{}, {}, seed {}", Name(workload.api),
-                              workload.stream ? "streamed" : "not streamed", workload.seed));
+  lines.push_back(
+      fmt::format("{}, {}", Name(workload.api), workload.stream ? "streamed" : "not streamed"));
   for (const RequestClass& request : workload.classes) lines.push_back(ClassText(request));
   return lines;
 }

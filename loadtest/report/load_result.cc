@@ -7,13 +7,14 @@
 #include "engine/base/json.h"
 #include "engine/base/mapped_file.h"
 #include "engine/base/printable.h"
+#include "engine/base/quantity.h"
 #include "kernels/core/error.h"
 #include "loadtest/run/client_load.h"
 
 namespace tandem {
 namespace {
 
-constexpr const char* kFormat = "tandem-loadtest/1";
+constexpr const char* kFormat = "tandem-loadtest/2";
 
 Json ErrorsJson(const RunOutcome& outcome) {
   Json errors = Json::object();
@@ -69,12 +70,16 @@ std::string TokenSource(const Measures& measures) {
                                                                           : "usage and chunks";
 }
 
+std::string WorkersText(const LoadResult& result) {
+  return fmt::format("{} of this load, side by side", FormatCount(result.num_workers));
+}
+
 std::vector<std::string> Warnings(const LoadResult& result) {
   const RunOutcome& outcome = result.outcome;
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = result.notes;
   if (outcome.client_peak_cpu_share > kBusyClientShare) {
     warnings.push_back(fmt::format(
-        "this client used {:.0f} % of a core in its busiest second: latencies may be its own. "
+        "a client used {:.0f} % of a core in its busiest second: latencies may be its own. "
         "Use several clients, or less load",
         100.0 * outcome.client_peak_cpu_share));
   }
@@ -85,14 +90,17 @@ std::vector<std::string> Warnings(const LoadResult& result) {
         "this client had no time). The latencies count that",
         static_cast<double>(delay.Quantile(0.99)) / 1000.0));
   }
-  if (outcome.total.num_errors() > 0) {
+  if (outcome.total.num_errors() > 0 && outcome.total.count(Outcome::kCompleted) > 0) {
     warnings.push_back(
         fmt::format("{} of {} requests failed: the latencies are those of the others",
                     outcome.total.num_errors(), outcome.total.num_requests()));
   }
-  if (outcome.total.count(Outcome::kCompleted) < 100) {
-    warnings.push_back(fmt::format("{} completed requests are too few for the upper percentiles",
-                                   outcome.total.count(Outcome::kCompleted)));
+  const int64_t num_completed = outcome.total.count(Outcome::kCompleted);
+  if (num_completed == 0) {
+    warnings.emplace_back("no request completed, so there are no latencies of answers");
+  } else if (num_completed < 100) {
+    warnings.push_back(
+        fmt::format("{} completed requests are too few for the upper percentiles", num_completed));
   }
   if (outcome.was_interrupted) warnings.push_back("the run was interrupted");
   return warnings;
@@ -112,7 +120,10 @@ std::string ResultJson(const LoadResult& result) {
       {"warm_up_seconds", result.warm_up_seconds},
       {"offered_rate", result.offered_rate},
       {"goodput_limits", result.goodput},
+      {"seed", result.seed},
       {"salt", result.salt},
+      {"workers", result.num_workers},
+      {"notes", result.notes},
       {"due", outcome.num_due},
       {"window_seconds", outcome.window_seconds},
       {"requests_per_second", outcome.completed_per_second()},
@@ -145,7 +156,10 @@ LoadResult ReadResult(const std::filesystem::path& file) {
                     .warm_up_seconds = fields.RequiredNumber("warm_up_seconds"),
                     .offered_rate = fields.RequiredNumber("offered_rate"),
                     .goodput = fields.String("goodput_limits").value_or(""),
-                    .salt = fields.String("salt").value_or("")};
+                    .seed = fields.RequiredString("seed"),
+                    .salt = fields.RequiredString("salt"),
+                    .num_workers = fields.RequiredInt("workers", {.min = 1}),
+                    .notes = fields.Strings("notes").value_or(std::vector<std::string>())};
   if (auto server = fields.Object("server")) {
     result.url = server->RequiredString("url");
     result.server.version = server->String("version").value_or("");

@@ -27,6 +27,8 @@ std::string FactTable(const LoadResult& result) {
   table += FactRow("started", result.started);
   table += FactRow("workload", result.workload);
   for (const std::string& line : result.described) table += FactRow("", line);
+  if (result.num_workers > 1) table += FactRow("workers", WorkersText(result));
+  table += FactRow("seed", result.seed);
   table += FactRow("salt", result.salt);
   table +=
       FactRow("measured", fmt::format("{} requests in {:.1f} s: {} completed, {} cut as planned, "
@@ -46,9 +48,10 @@ std::string FactTable(const LoadResult& result) {
                                             outcome.PerSecond(total.num_good()),
                                             100.0 * total.good_share(), result.goodput));
   }
-  table += FactRow("client", fmt::format("{:.0f} % of a core, {:.0f} % in the busiest second",
-                                         100.0 * outcome.client_cpu_share,
-                                         100.0 * outcome.client_peak_cpu_share));
+  table +=
+      FactRow(result.num_workers > 1 ? "busiest client" : "client",
+              fmt::format("{:.0f} % of a core, {:.0f} % in the busiest second",
+                          100.0 * outcome.client_cpu_share, 100.0 * outcome.client_peak_cpu_share));
   for (const auto& [kind, reason] : outcome.reasons) {
     table += FactRow(fmt::format("first {}", Name(kind)), reason);
   }
@@ -97,11 +100,12 @@ ChartSeries SeriesOf(std::string name, const RunOutcome& outcome,
 
 // Intervals without a measured request have a gap.
 ChartSeries LatencySeries(std::string name, const RunOutcome& outcome,
-                          double TimelinePoint::*value) {
+                          LatencyHistogram TimelinePoint::*latency, double share) {
   ChartSeries series{.name = std::move(name)};
   for (const TimelinePoint& point : outcome.timeline) {
-    if (point.num_measured > 0 && point.*value > 0.0) {
-      series.points.push_back({point.begin_seconds, point.*value});
+    const int64_t value = (point.*latency).Quantile(share);
+    if (value > 0) {
+      series.points.push_back({point.begin_seconds, static_cast<double>(value) / 1000.0});
     }
   }
   return series;
@@ -129,12 +133,13 @@ Chart OutputChart(const RunOutcome& outcome) {
 }
 
 Chart LatencyChart(std::string title, const RunOutcome& outcome,
-                   const std::vector<std::pair<std::string, double TimelinePoint::*>>& lines) {
+                   LatencyHistogram TimelinePoint::*latency,
+                   const std::vector<std::pair<std::string, double>>& shares) {
   Chart chart{.title = std::move(title),
               .x_label = "seconds at which requests were due",
               .y_scale = Chart::Scale::kLogarithmic};
-  for (const auto& [name, value] : lines) {
-    chart.series.push_back(LatencySeries(name, outcome, value));
+  for (const auto& [name, share] : shares) {
+    chart.series.push_back(LatencySeries(name, outcome, latency, share));
   }
   return chart;
 }
@@ -181,14 +186,11 @@ Chart DistributionChart(const RunOutcome& outcome) {
 
 std::vector<Chart> ChartsOf(const RunOutcome& outcome) {
   std::vector<Chart> charts = {RateChart(outcome)};
-  charts.push_back(LatencyChart("end to end, milliseconds", outcome,
-                                {{"p50", &TimelinePoint::e2e_p50_ms},
-                                 {"p95", &TimelinePoint::e2e_p95_ms},
-                                 {"p99", &TimelinePoint::e2e_p99_ms}}));
+  charts.push_back(LatencyChart("end to end, milliseconds", outcome, &TimelinePoint::e2e,
+                                {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}}));
   if (outcome.total.of(Metric::kTtft).count() > 0) {
-    charts.push_back(
-        LatencyChart("time to first text, milliseconds", outcome,
-                     {{"p50", &TimelinePoint::ttft_p50_ms}, {"p99", &TimelinePoint::ttft_p99_ms}}));
+    charts.push_back(LatencyChart("time to first text, milliseconds", outcome, &TimelinePoint::ttft,
+                                  {{"p50", 0.5}, {"p99", 0.99}}));
     charts.push_back(OutputChart(outcome));
   }
   charts.push_back(DistributionChart(outcome));

@@ -8,8 +8,27 @@
 namespace tandem {
 namespace {
 
-std::string Row(std::string_view name, const std::string& text) {
-  return fmt::format("{:<18}{}\n", name, text);
+constexpr int kNameColumns = 18;
+
+// Rows of names and texts, each text in lines of at most `columns` characters.
+class Rows {
+ public:
+  explicit Rows(int columns) : columns_(columns) {}
+
+  std::string operator()(std::string_view name, const std::string& text) const {
+    return fmt::format("{:<{}}{}\n", name, kNameColumns,
+                       Wrap(text, columns_ - kNameColumns, kNameColumns));
+  }
+
+ private:
+  int columns_;
+};
+
+// JSON without blanks, so that a line can end between its members.
+std::string Spaced(const std::string& json) {
+  std::string text;
+  for (const char c : json) text += c == ',' ? ", " : std::string(1, c);
+  return text;
 }
 
 std::string_view Label(Metric metric) {
@@ -34,7 +53,7 @@ std::string RequestsText(const RunOutcome& outcome) {
   return text + ", " + FormatCount(total.num_errors()) + " errors";
 }
 
-std::string ErrorRows(const RunOutcome& outcome) {
+std::string ErrorRows(const RunOutcome& outcome, const Rows& row) {
   std::string rows;
   for (size_t i = 0; i < kNumOutcomes; ++i) {
     const auto kind = static_cast<Outcome>(i);
@@ -44,7 +63,7 @@ std::string ErrorRows(const RunOutcome& outcome) {
     if (reason != outcome.reasons.end() && !reason->second.empty()) {
       text += " (first: " + Printable(reason->second, 200) + ")";
     }
-    rows += Row("  " + std::string(Name(kind)), text);
+    rows += row("  " + std::string(Name(kind)), text);
   }
   return rows;
 }
@@ -64,19 +83,21 @@ std::string ClassRows(const RunOutcome& outcome) {
 
 }  // namespace
 
-std::string ResultTable(const LoadResult& result, const Styler& style) {
+std::string ResultTable(const LoadResult& result, const Styler& style, int columns) {
+  const Rows row(columns);
   const RunOutcome& outcome = result.outcome;
   const Measures& total = outcome.total;
-  std::string table = Row("server", Printable(result.url) + " " + result.server.version);
-  table += Row("workload", Printable(result.workload));
-  for (const std::string& line : result.described) table += Row("", line);
-  table += "\n" + Row("requests", RequestsText(outcome)) + ErrorRows(outcome);
-  table += Row("rate", fmt::format("{:.2f} requests/s completed{}", outcome.completed_per_second(),
+  std::string table = row("server", Printable(result.url) + " " + Spaced(result.server.version));
+  table += row("workload", Printable(result.workload));
+  for (const std::string& line : result.described) table += row("", line);
+  if (result.num_workers > 1) table += row("workers", WorkersText(result));
+  table += "\n" + row("requests", RequestsText(outcome)) + ErrorRows(outcome, row);
+  table += row("rate", fmt::format("{:.2f} requests/s completed{}", outcome.completed_per_second(),
                                    result.offered_rate > 0.0
                                        ? fmt::format(" of {:.2f} due", result.offered_rate)
                                        : ""));
   table +=
-      Row("tokens", fmt::format("{:.1f}/s in, {:.1f}/s out (counted by {}), {:.0f} % of the "
+      row("tokens", fmt::format("{:.1f}/s in, {:.1f}/s out (counted by {}), {:.0f} % of the "
                                 "input from the server's cache",
                                 outcome.PerSecond(total.num_input_tokens()),
                                 outcome.PerSecond(total.num_output_tokens()), TokenSource(total),
@@ -85,11 +106,11 @@ std::string ResultTable(const LoadResult& result, const Styler& style) {
                                     : 100.0 * static_cast<double>(total.num_cached_tokens()) /
                                           static_cast<double>(total.num_input_tokens())));
   if (!result.goodput.empty()) {
-    table += Row("goodput", fmt::format("{:.2f} requests/s, {:.2f} % within {}",
+    table += row("goodput", fmt::format("{:.2f} requests/s, {:.2f} % within {}",
                                         outcome.PerSecond(total.num_good()),
                                         100.0 * total.good_share(), result.goodput));
   }
-  table += Row("client",
+  table += row(result.num_workers > 1 ? "busiest client" : "client",
                fmt::format("{:.0f} % of a core, {:.0f} % in the busiest second; at most {} "
                            "in flight",
                            100.0 * outcome.client_cpu_share, 100.0 * outcome.client_peak_cpu_share,
@@ -103,7 +124,7 @@ std::string ResultTable(const LoadResult& result, const Styler& style) {
   }
   table += ClassRows(outcome);
   for (const std::string& warning : Warnings(result)) {
-    table += style(Style::kYellow, "warning: ") + warning + "\n";
+    table += style(Style::kYellow, "warning:") + " " + Wrap(warning, columns - 9, 9) + "\n";
   }
   return table;
 }

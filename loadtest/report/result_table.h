@@ -8,6 +8,7 @@
 
 namespace tandem {
 
-std::string ResultTable(const LoadResult& result, const Styler& style);
+// Texts are broken into lines of at most `columns` characters.
+std::string ResultTable(const LoadResult& result, const Styler& style, int columns = 100);
 
 }  // namespace tandem

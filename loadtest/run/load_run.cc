@@ -271,16 +271,18 @@ class LoadRun::State final : public Exchange::Owner {
     io_.stop();
   }
 
-  // Also those that never left: they were due, and had no answer.
+  // Also those that never left: they were due, and had no answer. Of which kind they would have
+  // been is not decided before they leave, so they are in no kind's measures.
   void CutAll() {
     is_stopping_ = true;
     next_arrival_.reset();
     const Offset now = Now();
     for (const Offset scheduled : std::exchange(waiting_, {})) {
       const RequestRecord record{
-          .scheduled = scheduled, .sent = now, .end = now, .outcome = Outcome::kUnfinished};
+          .scheduled = scheduled, .sent = now, .end = now, .outcome = Outcome::kNotSent};
       timeline_.Add(record);
       ++num_errors_;
+      reasons_.try_emplace(Outcome::kNotSent, "held back by --max-in-flight until the run was cut");
       if (scheduled >= workload_.warm_up) total_.Add(record, {}, settings_.good_limits);
     }
     for (size_t i = 0; i < slots_.size(); ++i) {
@@ -296,7 +298,7 @@ class LoadRun::State final : public Exchange::Owner {
     RunOutcome outcome{
         .total = std::move(total_),
         .classes = std::move(classes_),
-        .timeline = timeline_.Points(),
+        .timeline = timeline_.points(),
         .interval_seconds = timeline_.interval_seconds(),
         .num_due = num_due_,
         .peak_in_flight = peak_in_flight_,

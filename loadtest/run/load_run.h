@@ -28,6 +28,7 @@ struct RunSettings {
   std::chrono::milliseconds timeout = std::chrono::minutes(2);  // of a request, from its sending
   std::chrono::milliseconds drain = std::chrono::seconds(30);   // after the last was due
   int64_t max_in_flight = 8192;
+  std::string in_flight_note;  // why it is less than was asked for; "" where it is not
   GoodLimits good_limits;
 };
 

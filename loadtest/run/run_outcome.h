@@ -31,7 +31,12 @@ struct RunOutcome {
   }
 };
 
-// Adds another run of the same workload: measures and times add up, the timeline stays the first's.
+// Adds another run of the same workload that was made at another time: measures and times add up,
+// the timeline stays the first's.
 void AddRun(const RunOutcome& run, RunOutcome& sum);
+// Adds what another worker found that ran beside it and began `seconds_later` (not negative):
+// measures and the timeline add up, and so do the peaks of requests in flight, which bounds their
+// number from above. CPU shares are the busiest worker's. The window is the caller's to set.
+void AddWorker(const RunOutcome& worker, double seconds_later, RunOutcome& sum);
 
 }  // namespace tandem

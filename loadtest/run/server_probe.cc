@@ -82,7 +82,7 @@ std::optional<std::string> Get(const ServerUrl& url, TlsCheck check, const std::
   if (fetch.status() == 401 || fetch.status() == 403) {
     throw ConfigError(
         fmt::format("{} asks for a key ({} at {}); give it with --api-key or "
-                    "TANDEM_API_KEY",
+                    "TANDEM_LOADTEST_API_KEY",
                     url.Text(), fetch.status(), path));
   }
   if (fetch.status() != 200) return std::nullopt;

@@ -43,7 +43,7 @@ TEST(ManPage, HasEveryKnobWithItsHelpAndVariable) {
       SCOPED_TRACE(command.name + " --" + row.name);
       const std::string item = ItemOf(page, row.name);
       EXPECT_TRUE(Contains(item, RoffText(HelpWithFacts(row)))) << item;
-      EXPECT_EQ(Contains(item, VariableName(row.name)), !IsRequest(row)) << item;
+      EXPECT_EQ(Contains(item, command.settings->VariableOf(row.name)), !IsRequest(row)) << item;
       EXPECT_EQ(Contains(item, RoffText("--no-" + row.name)), CanBeTurnedOff(row)) << item;
       for (const std::string& word : row.words) {
         EXPECT_TRUE(Contains(item, "\\fB" + RoffText(word) + "\\fR")) << item;

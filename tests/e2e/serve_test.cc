@@ -138,6 +138,7 @@ TEST_F(ServeProgram, CommandsShareOneEnvironment) {
   EXPECT_EQ(run("TANDEM_PROT=8000", "inspect"),
             (std::pair<int, std::string>(
                 2, "tandem inspect: unknown variable TANDEM_PROT; did you mean TANDEM_PORT?\n")));
+  EXPECT_EQ(run("TANDEM_TRAIN_PORT=x", "inspect").first, 0) << "the trainer's";
   Program generate({"/usr/bin/env", "TANDEM_PORT=8000", "TANDEM_PROMPT=Lily", kTandem, "generate",
                     "--model", kModel, "--max-tokens", "1", "--no-stats"});
   EXPECT_EQ(generate.Wait(), 0) << generate.text();

@@ -36,6 +36,15 @@ constexpr TrainCommand kCommands[] = {
 
 std::span<const TrainCommand> TrainCommands() { return kCommands; }
 
+void IgnoreOtherTrainCommands(Settings& settings) {
+  settings.IgnoreVariablesOf(AddTrainTokenizerSettings);
+  settings.IgnoreVariablesOf(AddTrainingSettings);
+  settings.IgnoreVariablesOf(AddEvaluateSettings);
+  settings.IgnoreVariablesOf(AddExportSettings);
+  settings.IgnoreVariablesOf(AddImportSettings);
+  settings.IgnoreVariablesOf(AddReportSettings);
+}
+
 std::string TrainCommandOverview() {
   std::string text = "usage: tandem-train COMMAND [OPTION...]\n\ncommands:\n";
   for (const TrainCommand& command : kCommands) {

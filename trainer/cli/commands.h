@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/base/command_line.h"
+#include "engine/base/settings.h"
 
 namespace tandem {
 
@@ -17,6 +18,9 @@ struct TrainCommand {
 
 // In the order in which people are told of them.
 std::span<const TrainCommand> TrainCommands();
+
+// Lets the knobs of all commands pass as variables: one environment is common to them.
+void IgnoreOtherTrainCommands(Settings& settings);
 
 // What `tandem-train help` prints.
 std::string TrainCommandOverview();

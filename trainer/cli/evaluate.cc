@@ -9,6 +9,7 @@
 #include "engine/base/printable.h"
 #include "engine/text/chat_template.h"
 #include "kernels/core/error.h"
+#include "trainer/cli/commands.h"
 #include "trainer/evaluation/evaluation_report.h"
 
 namespace tandem {
@@ -171,6 +172,7 @@ int Evaluate(const CommandLine& line) {
   EvaluateOptions options;
   Settings settings("tandem-train evaluate", "Tells how well models predict held-out data.");
   AddEvaluateSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

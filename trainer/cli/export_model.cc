@@ -11,6 +11,7 @@
 #include "engine/weights/export.h"
 #include "engine/weights/loader.h"
 #include "kernels/core/error.h"
+#include "trainer/cli/commands.h"
 #include "trainer/cli/converted_model.h"
 
 namespace tandem {
@@ -105,6 +106,7 @@ int ExportModel(const CommandLine& line) {
   ExportOptions options;
   Settings settings("tandem-train export", "Writes a model for other programs.");
   AddExportSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

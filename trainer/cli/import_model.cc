@@ -14,6 +14,7 @@
 #include "engine/weights/minimind_names.h"
 #include "engine/weights/pth.h"
 #include "kernels/core/error.h"
+#include "trainer/cli/commands.h"
 #include "trainer/cli/converted_model.h"
 
 namespace tandem {
@@ -104,6 +105,7 @@ int ImportModel(const CommandLine& line) {
   ImportOptions options;
   Settings settings("tandem-train import", "Makes a model directory of a PyTorch checkpoint.");
   AddImportSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

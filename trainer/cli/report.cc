@@ -12,6 +12,7 @@
 #include "engine/base/quantity.h"
 #include "engine/base/report_page.h"
 #include "engine/base/svg_chart.h"
+#include "trainer/cli/commands.h"
 
 namespace tandem {
 namespace {
@@ -151,6 +152,7 @@ int WriteReport(const CommandLine& line) {
   ReportOptions options;
   Settings settings("tandem-train report", "Draws the curves of runs into one HTML file.");
   AddReportSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

@@ -11,6 +11,7 @@
 
 #include "engine/base/terminal.h"
 #include "kernels/core/error.h"
+#include "trainer/cli/commands.h"
 #include "trainer/stop_request.h"
 
 namespace tandem {
@@ -253,6 +254,7 @@ RunConsole MakeConsole(const CommandLine& line, const StopRequest& stop) {
 
 int Train(const CommandLine& line, Settings& settings, TrainingRunOptions& options) {
   AddTrainingSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

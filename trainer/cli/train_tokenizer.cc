@@ -10,6 +10,7 @@
 #include "engine/base/quantity.h"
 #include "kernels/core/error.h"
 #include "kernels/core/thread_pool.h"
+#include "trainer/cli/commands.h"
 #include "trainer/tokenizer/bpe_trainer.h"
 #include "trainer/tokenizer/count_words.h"
 #include "trainer/tokenizer/tokenizer_writer.h"
@@ -120,6 +121,7 @@ int TrainTokenizer(const CommandLine& line) {
   TrainTokenizerOptions options;
   Settings settings("tandem-train tokenizer", "Learns a byte-level BPE tokenizer from text.");
   AddTrainTokenizerSettings(settings, options);
+  IgnoreOtherTrainCommands(settings);
   if (const auto text = settings.Parse(line.argc, line.argv)) {
     line.out << *text;
     return 0;

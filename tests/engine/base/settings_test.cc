@@ -235,6 +235,31 @@ TEST_F(SettingsTest, RefusesFilesOfAnotherForm) {
   EXPECT_EQ(Parse({"dir", "--config", File("# nothing\n")}), std::nullopt);
 }
 
+TEST_F(SettingsTest, LeavesTheVariablesOfSisterProgramsAlone) {
+  Parse({"dir"}, {{"TANDEM_TRAIN_PORT", "x"}, {"TANDEM_LOADTEST_ANY", "y"}});
+  EXPECT_EQ(options_.port, 8000);
+  int64_t rows = 0;
+  Settings trainer("tandem-train sft", "");
+  trainer.Add("rows", &rows, {});
+  EXPECT_EQ(trainer.VariableOf("rows"), "TANDEM_TRAIN_ROWS");
+  trainer.Parse({{}, {{"TANDEM_TRAIN_ROWS", "3"}, {"TANDEM_ROWS", "4"}, {"TANDEM_PROT", "80"}}});
+  EXPECT_EQ(rows, 3);
+  EXPECT_EQ(MessageOf<ConfigError>([&] {
+              trainer.Parse({{}, {{"TANDEM_TRAIN_ROW", "3"}}});
+            }),
+            "unknown variable TANDEM_TRAIN_ROW; did you mean TANDEM_TRAIN_ROWS?");
+  EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] {
+                         trainer.Parse({{}, {{"TANDEM_TRAIN_SERVICE_HOST", "10.0.0.1"}}});
+                       }),
+                       "a service named tandem-train?"));
+  EXPECT_TRUE(Contains(trainer.Help(100), "--rows by TANDEM_TRAIN_ROWS"));
+}
+
+TEST_F(SettingsTest, RefusesANameWhoseVariableIsASistersOwn) {
+  int64_t rows = 0;
+  EXPECT_THROW(settings_.Add("train-rows", &rows, {}), InternalError);
+}
+
 TEST_F(SettingsTest, HintsAtKubernetesServiceVariables) {
   EXPECT_TRUE(
       Contains(Error({"dir"}, {{"TANDEM_SERVICE_HOST", "10.0.0.1"}}), "enableServiceLinks"));

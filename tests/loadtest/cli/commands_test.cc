@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "kernels/core/error.h"
 #include "tests/loadtest/support/mock_server.h"
 #include "tests/support/command_run.h"
 #include "tests/support/expect_throws.h"
@@ -64,6 +66,33 @@ TEST(LoadtestCommands, RunWritesATableAResultAndAPage) {
   EXPECT_TRUE(Contains(compare.out, "e2e p95"));
 }
 
+TEST(LoadtestCommands, MergeAddsUpWorkersThatRanSideBySide) {
+  const TemporaryDirectory folder;
+  MockServer server({.num_pieces = 2});
+  const auto run = [&](const std::string& seed) {
+    const CommandOutcome outcome = Loadtest(
+        "run", {kShortChat, "--url", server.url(), "--rate", "40", "--duration", "1s", "--warm-up",
+                "0s", "--seed", seed, "--json", (folder / ("worker" + seed + ".json")).string()});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+  };
+  // Each on a thread, as other programs would be; the signals that they wait for are never sent.
+  std::jthread first(run, "1");
+  run("2");
+  first.join();
+  const CommandOutcome merge = Loadtest(
+      "merge", {(folder / "worker1.json").string(), (folder / "worker2.json").string(), "--json",
+                (folder / "m.json").string(), "--html", (folder / "m.html").string()});
+  ASSERT_EQ(merge.status, 0) << merge.err;
+  EXPECT_TRUE(Contains(merge.out, "2 of this load, side by side"));
+  EXPECT_TRUE(Contains(merge.out, "of 80.00 due"));
+  const auto total = [&](const char* name) {
+    return nlohmann::json::parse(folder.Read(name))["total"]["requests"].get<int64_t>();
+  };
+  EXPECT_EQ(total("m.json"), total("worker1.json") + total("worker2.json"));
+  EXPECT_EQ(server.Records().size(), static_cast<size_t>(total("m.json")));
+  EXPECT_TRUE(Contains(folder.Read("m.html"), "<td>seed</td><td>1, 2</td>"));
+}
+
 // The server takes one request at a time where the client sends one at a time: 20 ms each, so some
 // 45 a second at most, on any machine below 50. The rate that is found cannot be above.
 TEST(LoadtestCommands, SearchFindsNoMoreThanTheServerCanDo) {
@@ -110,6 +139,19 @@ TEST(LoadtestCommands, SayWhatIsWrong) {
   const std::string other = folder.Write("other.json", "{\"a\": 1}");
   EXPECT_TRUE(Contains(failure("report", {other}), "not a result of tandem-loadtest"));
   EXPECT_TRUE(Contains(failure("compare", {other, (folder / "none.json").string()}), "other.json"));
+}
+
+TEST(LoadtestCommands, LetTheVariablesOfOneAnotherPass) {
+  Settings settings("tandem-loadtest compare", "");
+  IgnoreOtherLoadtestCommands(settings);
+  const auto parse = [&settings](const std::string& variable) {
+    settings.Parse({.arguments = {}, .variables = {{variable, "x"}}});
+  };
+  parse("TANDEM_LOADTEST_API_KEY");
+  parse("TANDEM_LOADTEST_SLO");
+  parse("TANDEM_RAET");
+  EXPECT_TRUE(Contains(MessageOf<ConfigError>([&] { parse("TANDEM_LOADTEST_RAET"); }),
+                       "did you mean TANDEM_LOADTEST_RATE?"));
 }
 
 TEST(LoadtestCommands, EveryOneHasHelp) {

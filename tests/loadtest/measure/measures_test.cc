@@ -132,17 +132,32 @@ TEST(Timeline, PutsEventsWhereTheyHappenedAndLatenciesWhereTheyBegan) {
   RequestRecord refused = Failed(Outcome::kRefused);
   refused.end = milliseconds(2000);
   timeline.Add(refused);
-  const auto points = timeline.Points();
+  const std::vector<TimelinePoint>& points = timeline.points();
   EXPECT_DOUBLE_EQ(timeline.interval_seconds(), 1.0);
   ASSERT_EQ(points.size(), 4u);
   EXPECT_EQ(points[1].num_due, 2);
   EXPECT_EQ(points[1].num_sent, 2);
-  EXPECT_EQ(points[1].num_measured, 1);
-  EXPECT_DOUBLE_EQ(points[1].e2e_p95_ms, 2500.0);
+  EXPECT_EQ(points[1].e2e.count(), 1);
+  EXPECT_NEAR(static_cast<double>(points[1].e2e.Quantile(0.95)), 2.5e6, 2.5e6 / 256);
   EXPECT_EQ(points[3].num_completed, 1);
   EXPECT_EQ(points[3].num_outputs, 1);
   EXPECT_EQ(points[2].outcomes[static_cast<size_t>(Outcome::kRefused)], 1);
   EXPECT_EQ(ToJson(TimelineFromJson(ToJson(points), "here")), ToJson(points));
+}
+
+TEST(Timeline, OneThatBeganLaterIsAddedAtItsTime) {
+  Timeline first(std::chrono::seconds(60));
+  first.Add(ElevenTokens());
+  std::vector<TimelinePoint> sum = first.points();
+  const size_t size = sum.size();
+  MergeTimeline(first.points(), 1.6, first.interval_seconds(), sum);
+  ASSERT_EQ(sum.size(), size + 2);
+  MergeTimeline(first.points(), 0.4, first.interval_seconds(), sum);
+  ASSERT_EQ(sum.size(), size + 2);
+  EXPECT_EQ(sum[1].num_due, 2);
+  EXPECT_EQ(sum[3].num_due, 1);
+  EXPECT_EQ(sum[1].e2e.count(), 2);
+  EXPECT_DOUBLE_EQ(sum.back().begin_seconds, static_cast<double>(size + 1));
 }
 
 }  // namespace

@@ -193,6 +193,28 @@ TEST(LoadRun, TellsErrorsApart) {
   }
 }
 
+// One thread of ours and one of the server's. All requests leave before the first answer begins.
+TEST(LoadRun, HoldsFourThousandStreamsAtOnce) {
+  constexpr int64_t kNumStreams = 4000;
+  if (RaiseConnectionLimit() < 2 * kNumStreams) {
+    GTEST_SKIP() << "this process may open no more than " << RaiseConnectionLimit()
+                 << " connections, and both sides are in it";
+  }
+  MockServer server({.first = milliseconds(1000), .gap = milliseconds(250), .num_pieces = 5});
+  Workload workload = OpenLoop(1, milliseconds(500));
+  workload.num_users = kNumStreams;  // each asks once: the first answer comes after the duration
+  RunSettings settings = SettingsFor(server);
+  settings.timeout = std::chrono::minutes(2);
+  settings.drain = std::chrono::minutes(2);
+  const RunOutcome outcome = RunLoadOf(workload, settings);
+  EXPECT_EQ(outcome.peak_in_flight, kNumStreams);
+  EXPECT_EQ(outcome.total.count(Outcome::kCompleted), kNumStreams);
+  EXPECT_EQ(outcome.total.num_output_tokens(), 5 * kNumStreams);
+  EXPECT_EQ(outcome.total.of(Metric::kItl).count(), 4 * kNumStreams);
+  EXPECT_EQ(server.num_connections(), kNumStreams);
+  std::printf("this client: %.0f %% of a core\n", 100.0 * outcome.client_cpu_share);
+}
+
 TEST(LoadRun, SaysThatNobodyListens) {
   RunSettings settings;
   {
@@ -209,7 +231,13 @@ TEST(LoadRun, WhatHasNoAnswerAtTheEndIsUnfinished) {
   settings.drain = milliseconds(50);
   settings.max_in_flight = 2;
   const RunOutcome outcome = RunLoadOf(OpenLoop(50, milliseconds(100)), settings);
-  EXPECT_EQ(outcome.total.count(Outcome::kUnfinished), 5) << "also the three that never left";
+  EXPECT_EQ(outcome.total.count(Outcome::kUnfinished), 2);
+  EXPECT_EQ(outcome.total.count(Outcome::kNotSent), 3);
+  EXPECT_TRUE(outcome.reasons.contains(Outcome::kNotSent));
+  EXPECT_EQ(outcome.classes[0].num_requests(), 2) << "of no kind yet";
+  int64_t num_sent = 0;
+  for (const TimelinePoint& point : outcome.timeline) num_sent += point.num_sent;
+  EXPECT_EQ(num_sent, 2);
 }
 
 TEST(LoadRun, CountsPiecesWhereTheServerDoesNotCountTokens) {

@@ -174,7 +174,8 @@ class MockServer {
 
   Task<bool> Stream(Socket& socket, size_t index) {
     const MockAnswer& answer = answer_;
-    const auto start = Records()[index].received;
+    Clock::time_point start;
+    Note(index, [&start](const MockRecord& record) { start = record.received; });
     co_await Send(socket,
                   "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                   "Transfer-Encoding: chunked\r\n\r\n");
