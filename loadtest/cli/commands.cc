@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "loadtest/cli/compare_command.h"
+#include "loadtest/cli/ladder_command.h"
 #include "loadtest/cli/report_command.h"
 #include "loadtest/cli/run_command.h"
 #include "loadtest/cli/search_command.h"
@@ -20,6 +21,7 @@ int Help(const CommandLine& line) {
 constexpr LoadtestCommand kCommands[] = {
     {"run", "apply a load to a server and measure", RunLoad},
     {"search", "find the highest rate at which a service level holds", SearchLoad},
+    {"ladder", "what each step of serving buys on this machine", RunLadder},
     {"compare", "two results side by side", CompareLoads},
     {"report", "draw a result into an HTML file", ReportLoad},
     {"help", "this overview", Help},

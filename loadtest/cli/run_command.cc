@@ -18,11 +18,6 @@ namespace {
 
 constexpr const char* kSummary = "Applies a load to a server and measures.";
 
-bool IsTerminalStream(const std::ostream& stream) {
-  if (&stream == &std::cerr) return IsTerminal(STDERR_FILENO);
-  return &stream == &std::cout && IsTerminal(STDOUT_FILENO);
-}
-
 std::string ProgressText(const RunProgress& progress) {
   std::string text = fmt::format(
       "{:6.1f} s  {} due, {} completed, {} in flight, {} errors, e2e p50 "
@@ -33,11 +28,16 @@ std::string ProgressText(const RunProgress& progress) {
   return text;
 }
 
+}  // namespace
+
+bool IsTerminalStream(const std::ostream& stream) {
+  if (&stream == &std::cerr) return IsTerminal(STDERR_FILENO);
+  return &stream == &std::cout && IsTerminal(STDOUT_FILENO);
+}
+
 std::string NowInUtc() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
-
-}  // namespace
 
 void AddRunSettings(Settings& settings, RunOptions& options) {
   AddLoadSettings(settings, options.load);

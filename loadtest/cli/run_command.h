@@ -2,6 +2,8 @@
 // `tandem-loadtest run`.
 
 #include <filesystem>
+#include <iosfwd>
+#include <string>
 
 #include "engine/base/command_line.h"
 #include "loadtest/cli/load_options.h"
@@ -16,6 +18,10 @@ struct RunOptions {
 };
 
 void AddRunSettings(Settings& settings, RunOptions& options);
+
+// Whether somebody looks at it: the process's own output or errors on a terminal.
+bool IsTerminalStream(const std::ostream& stream);
+std::string NowInUtc();  // "2026-01-01T00:00:00Z"
 
 // What is measured, and of what.
 struct LoadTask {
