@@ -50,6 +50,7 @@ class ModelRunner : public Runner {
   // For the trainer's optimiser, which writes them while no step runs.
   ModelWeights& weights() { return weights_; }
   const ModelRunnerOptions& options() const { return options_; }
+  int num_threads() const { return pool_.num_threads(); }
   MemoryReport memory() const;
 
  private:

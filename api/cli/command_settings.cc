@@ -60,7 +60,7 @@ std::vector<Command> Commands() {
        .purpose = "make a model of a .pth file, or the other way",
        .sister = Sister{"tandem-train", "the trainer", /*has_commands=*/true}},
       {.name = "loadtest",
-       .purpose = "measure a running server",
+       .purpose = "measure a server",
        .sister = Sister{"tandem-loadtest", "the load test"}},
       {.name = "bench",
        .purpose = "measure this machine",

@@ -44,10 +44,10 @@ void LoadChatTemplate(const ModelOptions& options, const std::filesystem::path& 
 std::string LoadedModel::Describe() const {
   const ModelRunnerOptions& options = runner->options();
   const MemoryReport memory = runner->memory();
-  return fmt::format("{} weights ({}), {}, KV {} for {} tokens, loaded in {:.2f} s",
+  return fmt::format("{} weights ({}), {}, {} threads, KV {} for {} tokens, loaded in {:.2f} s",
                      OptionName(options.dtype), FormatBytes(memory.weight_bytes), Name(options.isa),
-                     FormatBytes(memory.kv_bytes), FormatCount(memory.kv_tokens),
-                     load_time.count());
+                     runner->num_threads(), FormatBytes(memory.kv_bytes),
+                     FormatCount(memory.kv_tokens), load_time.count());
 }
 
 LoadedModel LoadModel(const ModelOptions& options) {

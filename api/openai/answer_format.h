@@ -42,8 +42,10 @@ struct AnswerPart {
   std::optional<std::span<const ReportedToken>> logprobs;  // absent: not asked for
   // Of the prompt's tokens from the second on; absent: not asked for. Whole answers only.
   std::optional<std::span<const ScoredToken>> prompt_logprobs;
-  std::string_view finish_reason;  // empty: it goes on
-  bool degraded = false;           // the operator's text, not the model's
+  std::optional<std::span<const TokenId>> token_ids;         // absent: not asked for
+  std::optional<std::span<const TokenId>> prompt_token_ids;  // absent: not asked for, or sent
+  std::string_view finish_reason;                            // empty: it goes on
+  bool degraded = false;                                     // the operator's text, not the model's
 };
 
 class AnswerFormat {

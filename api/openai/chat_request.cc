@@ -14,8 +14,9 @@ using jinja::Dict;
 using jinja::Value;
 
 // "chat_template": a request never brings a program along.
-constexpr const char* kUnsupported[] = {"chat_template",      "documents",          "audio", "echo",
-                                        "web_search_options", "mm_processor_kwargs"};
+constexpr const char* kUnsupported[] = {
+    "chat_template",      "documents",           "audio",           "echo",
+    "web_search_options", "mm_processor_kwargs", "return_token_ids"};
 constexpr const char* kLengthNames[] = {"max_completion_tokens", "max_tokens"};
 
 constexpr int64_t kMaxTopLogprobs = 20;

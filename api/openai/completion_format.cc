@@ -2,6 +2,7 @@
 
 #include "api/openai/json_text.h"
 #include "api/openai/legacy_logprobs.h"
+#include "api/openai/token_text.h"
 
 namespace tandem {
 
@@ -23,6 +24,14 @@ void CompletionFormat::AppendChoice(const AnswerPart& choice, std::string& out) 
   if (choice.prompt_logprobs) {
     out.append(R"(,"prompt_logprobs":)");
     AppendPromptLogprobs(tokenizer_, *choice.prompt_logprobs, out);
+  }
+  if (choice.token_ids) {
+    out.append(R"(,"token_ids":)");
+    AppendTokenIds(*choice.token_ids, out);
+  }
+  if (choice.prompt_token_ids) {
+    out.append(R"(,"prompt_token_ids":)");
+    AppendTokenIds(*choice.prompt_token_ids, out);
   }
   out.push_back('}');
 }

@@ -70,6 +70,7 @@ CompletionRequest ParseCompletionRequest(std::string_view body, const Generation
   CompletionRequest request;
   request.prompts = ReadPrompts(fields);
   request.echo = fields.Bool("echo").value_or(false);
+  request.return_token_ids = fields.Bool("return_token_ids").value_or(false);
   ReadGenerationFields(fields, defaults, request);
   ReadLength(fields, request);
   ReadLogprobs(fields, request);

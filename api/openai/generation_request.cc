@@ -13,23 +13,11 @@ constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 
 // Fields of this API, or of servers like this one, that change the answer and that are not
 // supported: ignoring them would answer another question than the client asked.
-constexpr const char* kUnsupported[] = {"tools",
-                                        "functions",
-                                        "function_call",
-                                        "grammar",
-                                        "guided_json",
-                                        "guided_regex",
-                                        "guided_choice",
-                                        "guided_grammar",
-                                        "json_schema",
-                                        "prompt_embeds",
-                                        "structured_outputs",
-                                        "bad_words",
-                                        "use_beam_search",
-                                        "logits_processors",
-                                        "truncate_prompt_tokens",
-                                        "return_token_ids",
-                                        "allowed_token_ids"};
+constexpr const char* kUnsupported[] = {
+    "tools",           "functions",         "function_call",          "grammar",
+    "guided_json",     "guided_regex",      "guided_choice",          "guided_grammar",
+    "json_schema",     "prompt_embeds",     "structured_outputs",     "bad_words",
+    "use_beam_search", "logits_processors", "truncate_prompt_tokens", "allowed_token_ids"};
 
 // false, "", [], {} and 0 ask for nothing.
 bool AsksForNothing(const Json& value) {

@@ -31,6 +31,7 @@ struct GenerationRequest {
   bool echo = false;  // the prompt is a part of the answer
   // prompt_logprobs of the answer; sampling.prompt_logprobs also serves an echo.
   std::optional<int32_t> prompt_logprobs;
+  bool return_token_ids = false;  // of the answer and of the prompt
   bool stream = false;
   bool include_usage = false;     // a last chunk with it
   bool continuous_usage = false;  // in every chunk

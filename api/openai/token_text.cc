@@ -20,6 +20,15 @@ std::string TokenLabel(const Tokenizer& tokenizer, TokenId id) {
   return label;
 }
 
+void AppendTokenIds(std::span<const TokenId> ids, std::string& out) {
+  out.push_back('[');
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    out.append(std::to_string(ids[i]));
+  }
+  out.push_back(']');
+}
+
 int64_t CountCharacters(std::string_view text) {
   return std::count_if(text.begin(), text.end(),
                        [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });

@@ -1,7 +1,8 @@
 #pragma once
-// Tokens as clients see them in log-probabilities. Pure functions.
+// Tokens as clients see them. Pure functions.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,12 @@
 
 namespace tandem {
 
-// A token's text, or "bytes:\xe4\xb8" where it is not whole UTF-8 characters.
+// As log-probabilities name it: a token's text, or "bytes:\xe4\xb8" where it is not whole UTF-8
+// characters.
 std::string TokenLabel(const Tokenizer& tokenizer, TokenId id);
+
+// [17,4,80]
+void AppendTokenIds(std::span<const TokenId> ids, std::string& out);
 
 // Characters of valid UTF-8.
 int64_t CountCharacters(std::string_view text);

@@ -11,6 +11,7 @@ CompletionChoice::CompletionChoice(const Tokenizer& tokenizer, const GenerationR
                                    const std::string& prompt_text)
     : tokenizer_(tokenizer),
       with_logprobs_(ask.sampling.logprobs.has_value()),
+      with_token_ids_(ask.return_token_ids),
       num_top_(static_cast<size_t>(ask.sampling.logprobs.value_or(0))),
       num_prompt_top_(ask.prompt_logprobs),
       include_stop_(ask.include_stop),
@@ -72,6 +73,7 @@ ReportedToken CompletionChoice::Report(const ScoredToken& scored, int64_t offset
 
 void CompletionChoice::TakeToken(const ScoredToken& token, Delta& delta) {
   ++num_generated_;
+  if (with_token_ids_) delta.token_ids.push_back(token.token.id);
   if (with_logprobs_) {
     held_.push_back(Report(token, decoded_characters_));
   }
@@ -81,6 +83,7 @@ void CompletionChoice::TakeToken(const ScoredToken& token, Delta& delta) {
 void CompletionChoice::TakeFinish(const TokenEvent& event, Delta& delta) {
   if (event.stop_token) {
     ++num_generated_;
+    if (with_token_ids_) delta.token_ids.push_back(*event.stop_token);
     if (include_stop_) Match(detokenizer_.Push(*event.stop_token), delta);
   }
   Match(detokenizer_.Finish(), delta);

@@ -24,6 +24,7 @@ class CompletionChoice {
   struct Delta {
     std::string text;
     std::vector<ReportedToken> logprobs;
+    std::vector<TokenId> token_ids;  // all that came, also where their text is held back
   };
   // What these events made ready. After finished(), nothing more.
   Delta Advance(const std::vector<TokenEvent>& events);
@@ -51,6 +52,7 @@ class CompletionChoice {
 
   const Tokenizer& tokenizer_;
   const bool with_logprobs_;
+  const bool with_token_ids_;
   const size_t num_top_;  // alternatives of each entry
   const std::optional<int32_t> num_prompt_top_;
   const bool include_stop_;

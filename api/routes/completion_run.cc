@@ -117,9 +117,12 @@ void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
   if (ask_.stream) {
     AnswerPart part{.index = static_cast<int64_t>(index), .text = delta.text};
     if (with_logprobs()) part.logprobs = delta.logprobs;
-    if (!delta.text.empty() || !delta.logprobs.empty()) Stream(slot, part, sink);
+    if (ask_.return_token_ids) part.token_ids = delta.token_ids;
+    const bool has_any = !delta.text.empty() || !delta.logprobs.empty() || !delta.token_ids.empty();
+    if (has_any) Stream(slot, part, sink);
   } else {
     std::move(delta.logprobs.begin(), delta.logprobs.end(), std::back_inserter(slot.logprobs));
+    slot.token_ids.insert(slot.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
   }
   if (slot.choice.finished()) End(slot, index, sink);
 }
@@ -127,6 +130,7 @@ void CompletionRun::Advance(Slot& slot, size_t index, ReplySink& sink) {
 void CompletionRun::Stream(Slot& slot, AnswerPart part, ReplySink& sink) {
   part.is_first = !slot.sent;
   slot.sent = true;
+  if (part.is_first && ask_.return_token_ids) part.prompt_token_ids = PromptOf(part.index).ids;
   const bool with_usage = chunk_usage_ == ChunkUsage::kAlways;
   format_.AppendChunk(part, chunk_usage_, with_usage ? Usage() : AnswerUsage(), sink.bytes());
 }
@@ -181,6 +185,10 @@ void CompletionRun::SendWhole(ReplySink& sink) {
                       .finish_reason = FinishName(slots_[i].choice.reason())};
     if (with_logprobs()) choice.logprobs = slots_[i].logprobs;
     if (ask_.prompt_logprobs) choice.prompt_logprobs = slots_[i].choice.prompt_logprobs();
+    if (ask_.return_token_ids) {
+      choice.token_ids = slots_[i].token_ids;
+      choice.prompt_token_ids = PromptOf(choice.index).ids;
+    }
     choices.push_back(choice);
   }
   HttpResponse response;
@@ -190,6 +198,10 @@ void CompletionRun::SendWhole(ReplySink& sink) {
   response.headers.push_back(
       {"openai-processing-ms", std::to_string(static_cast<int64_t>(elapsed.count()))});
   sink.Whole(std::move(response));
+}
+
+const EncodedPrompt& CompletionRun::PromptOf(int64_t slot_index) const {
+  return task_.prompts[static_cast<size_t>(slot_index / ask_.num_choices)];
 }
 
 // A prompt counts once, however many choices it has.

@@ -60,6 +60,7 @@ class CompletionRun : public PendingReply {
     bool sent = false;                    // something of it, in a stream
     std::string text;                     // of whole answers, and of those to be remembered
     std::vector<ReportedToken> logprobs;  // whole answers only
+    std::vector<TokenId> token_ids;       // whole answers only; where asked for
   };
 
   std::shared_ptr<const Request> MakeRequest(const EncodedPrompt& prompt, size_t slot_index) const;
@@ -73,6 +74,7 @@ class CompletionRun : public PendingReply {
   void Fail(const ApiError& error, ReplySink& sink);
   void EndStream(ReplySink& sink) const;
   void SendWhole(ReplySink& sink);
+  const EncodedPrompt& PromptOf(int64_t slot_index) const;
   AnswerUsage Usage() const;
   bool with_logprobs() const { return ask_.sampling.logprobs.has_value(); }
 

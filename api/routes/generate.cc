@@ -43,7 +43,8 @@ class GenerateFormat : public AnswerFormat {
   const Clock::time_point received_;
 };
 
-constexpr const char* kUnsupported[] = {"stream", "logprobs", "prompt_logprobs", "echo"};
+constexpr const char* kUnsupported[] = {"stream", "logprobs", "prompt_logprobs", "echo",
+                                        "return_token_ids"};
 constexpr const char* kLengthNames[] = {"max_new_tokens"};
 
 struct GenerateRequest : GenerationRequest {

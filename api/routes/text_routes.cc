@@ -38,12 +38,9 @@ HttpResponse Tokenize(const ServedModel& model, const HttpRequest& request) {
                                           : EncodeConversation(model, fields, request, special);
   std::string out = R"({"count":)" + std::to_string(ids.size());
   out.append(R"(,"max_model_len":)").append(std::to_string(model.max_context));
-  out.append(R"(,"tokens":[)");
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    out.append(std::to_string(ids[i]));
-  }
-  out.append(R"(],"token_strs":)");
+  out.append(R"(,"tokens":)");
+  AppendTokenIds(ids, out);
+  out.append(R"(,"token_strs":)");
   if (!with_strings) return {.body = out + "null}"};
   out.push_back('[');
   for (size_t i = 0; i < ids.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "loadtest/cli/compare_command.h"
+#include "loadtest/cli/ladder_command.h"
 #include "loadtest/cli/merge_command.h"
 #include "loadtest/cli/report_command.h"
 #include "loadtest/cli/run_command.h"
@@ -21,6 +22,7 @@ int Help(const CommandLine& line) {
 constexpr LoadtestCommand kCommands[] = {
     {"run", "apply a load to a server and measure", RunLoad},
     {"search", "find the highest rate at which a service level holds", SearchLoad},
+    {"ladder", "what each step of serving buys on this machine", RunLadder},
     {"compare", "two results side by side", CompareLoads},
     {"merge", "the results of workers that ran side by side as one", MergeLoads},
     {"report", "draw a result into an HTML file", ReportLoad},
@@ -35,6 +37,7 @@ std::span<const LoadtestCommand> LoadtestCommands() { return kCommands; }
 void IgnoreOtherLoadtestCommands(Settings& settings) {
   settings.IgnoreVariablesOf(AddRunSettings);
   settings.IgnoreVariablesOf(AddSearchSettings);
+  settings.IgnoreVariablesOf(AddLadderSettings);
 }
 
 std::string LoadtestCommandOverview() {

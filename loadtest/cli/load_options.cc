@@ -56,15 +56,6 @@ void AddArrivalSettings(Settings& settings, LoadOptions& options) {
                {.help = "closed loop: between an answer and the next request", .group = "load"});
 }
 
-std::filesystem::path WorkloadFile(const std::string& name) {
-  const bool is_name = name.find('/') == name.npos && !std::filesystem::path(name).has_extension();
-  if (!is_name) return name;
-  const std::string file = "configs/load/" + name + ".yaml";
-  if (auto found = FindProgramFile(ProgramFolder(), file)) return *found;
-  throw ConfigError("there is no workload " + Quoted(name) + " (" + file +
-                    "); give a file, or one of configs/load without its suffix");
-}
-
 uint64_t SaltOf(const std::string& text) {
   if (text == "fixed") return 0;
   if (text == "random") {
@@ -134,6 +125,15 @@ void CheckUsers(const Workload& workload) {
 }
 
 }  // namespace
+
+std::filesystem::path WorkloadFile(const std::string& name) {
+  const bool is_name = name.find('/') == name.npos && !std::filesystem::path(name).has_extension();
+  if (!is_name) return name;
+  const std::string file = "configs/load/" + name + ".yaml";
+  if (auto found = FindProgramFile(ProgramFolder(), file)) return *found;
+  throw ConfigError("there is no workload " + Quoted(name) + " (" + file +
+                    "); give a file, or one of configs/load without its suffix");
+}
 
 void AddLoadSettings(Settings& settings, LoadOptions& options) {
   AddServerSettings(settings, options);

@@ -42,7 +42,10 @@ struct LoadOptions {
 
 void AddLoadSettings(Settings& settings, LoadOptions& options);
 
-// The file as flags change it. A name without a slash and a suffix is one of configs/load.
+// A name without a slash and a suffix is one of configs/load; ConfigError where it is not there.
+std::filesystem::path WorkloadFile(const std::string& name);
+
+// The file as flags change it.
 Workload WorkloadOf(const LoadOptions& options, const Settings& settings);
 
 // Without the model. ConfigErrors name the flag.

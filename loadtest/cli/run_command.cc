@@ -19,12 +19,12 @@ namespace {
 
 constexpr const char* kSummary = "Applies a load to a server and measures.";
 
+}  // namespace
+
 bool IsTerminalStream(const std::ostream& stream) {
   if (&stream == &std::cerr) return IsTerminal(STDERR_FILENO);
   return &stream == &std::cout && IsTerminal(STDOUT_FILENO);
 }
-
-}  // namespace
 
 void TellOfLimit(const RunSettings& settings, const CommandLine& line) {
   if (settings.in_flight_note.empty()) return;
@@ -75,8 +75,7 @@ LoadResult Measure(const LoadTask& task, const CommandLine& line) {
     };
   }
   LoadRun run(task.workload, task.settings, on_progress);
-  result.started =
-      UtcText(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+  result.started = UtcNow();
   result.outcome = run.Execute();
   if (is_live) line.err << "\r\x1b[K" << std::flush;
   const bool was_at_limit = result.outcome.peak_in_flight >= task.settings.max_in_flight;

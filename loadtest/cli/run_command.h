@@ -2,6 +2,8 @@
 // `tandem-loadtest run`.
 
 #include <filesystem>
+#include <iosfwd>
+#include <string>
 
 #include "engine/base/command_line.h"
 #include "engine/base/terminal.h"
@@ -26,6 +28,9 @@ Styler StylerFor(const std::ostream& stream);
 
 // On line.err, before a run whose --max-in-flight cannot be had.
 void TellOfLimit(const RunSettings& settings, const CommandLine& line);
+
+// Whether somebody looks at it: the process's own output or errors on a terminal.
+bool IsTerminalStream(const std::ostream& stream);
 
 // What is measured, and of what.
 struct LoadTask {

@@ -59,6 +59,7 @@ class Scanner {
     if (depth_ == kMaxDepth) return false;
     if (c == '{' && depth_ == 2 && IsAt(0, "choices")) found_.has_choice = true;
     if (c == '{' && depth_ == 1 && IsAt(0, "error")) found_.has_error = true;
+    if (IsTokenIds()) ids_begin_ = at_ + 1;
     names_[depth_] = "";
     is_object_[depth_] = c == '{';
     ++depth_;
@@ -70,6 +71,7 @@ class Scanner {
   bool Close() {
     if (is_object_[depth_ - 1] != (text_[at_] == '}')) return false;
     --depth_;
+    if (IsTokenIds()) found_.token_ids = text_.substr(ids_begin_, at_ - ids_begin_);
     expects_name_ = false;
     ++at_;
     return true;
@@ -98,6 +100,9 @@ class Scanner {
   }
 
   bool IsAt(size_t level, std::string_view name) const { return names_[level] == name; }
+
+  // Whether the present value is choices[].token_ids.
+  bool IsTokenIds() const { return depth_ == 3 && IsAt(0, "choices") && IsAt(2, "token_ids"); }
 
   void OnString(std::string_view value) {
     if (depth_ >= 3 && IsAt(0, "choices")) {
@@ -141,6 +146,9 @@ class Scanner {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (error != std::errc() || end != word.data() + word.size()) return;
     if (depth_ == 1 && IsAt(0, "tokens")) found_.completion_tokens = number;
+    if (depth_ == 3 && IsAt(0, "data") && IsAt(2, "max_model_len")) {
+      if (!found_.first_max_model_len) found_.first_max_model_len = number;
+    }
     if (depth_ < 2 || !IsAt(0, "usage")) return;
     if (depth_ == 2 && IsAt(1, "prompt_tokens")) found_.prompt_tokens = number;
     if (depth_ == 2 && IsAt(1, "completion_tokens")) found_.completion_tokens = number;
@@ -152,6 +160,7 @@ class Scanner {
   std::string_view text_;
   size_t at_ = 0;
   size_t depth_ = 0;
+  size_t ids_begin_ = 0;  // of the last list of token ids
   bool expects_name_ = false;
   std::array<std::string_view, kMaxDepth> names_;
   std::array<bool, kMaxDepth> is_object_{};

@@ -15,6 +15,10 @@ std::string UtcText(UtcTime time) {
                      time.time_since_epoch().count() % 1000);
 }
 
+std::string UtcNow() {
+  return UtcText(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+}
+
 std::optional<UtcTime> ParseUtc(const std::string& text) {
   std::tm parts{};
   const char* const rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S.", &parts);

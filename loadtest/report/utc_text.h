@@ -10,6 +10,7 @@ namespace tandem {
 using UtcTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
 
 std::string UtcText(UtcTime time);
+std::string UtcNow();
 // None where the text is not of exactly that form.
 std::optional<UtcTime> ParseUtc(const std::string& text);
 

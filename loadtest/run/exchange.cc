@@ -1,6 +1,7 @@
 #include "loadtest/run/exchange.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "loadtest/http/answer_scan.h"
@@ -19,12 +20,17 @@ Outcome OutcomeOfStatus(int status) {
 
 }  // namespace
 
+Exchange::~Exchange() {
+  if (connection_ != nullptr) connection_->Close();
+}
+
 void Exchange::Start(ExchangeStart start) {
   ask_ = std::move(start);
   response_.Restart();
   events_.Restart();
   gaps_.clear();
   text_.clear();
+  token_ids_.clear();
   body_.clear();
   reason_.clear();
   last_output_ = first_choice_ = Offset{};
@@ -116,7 +122,8 @@ void Exchange::OnEvent(std::string_view data) {
   }
   if (scan.has_finish) has_ended_ = true;
   TakeUsage(scan);
-  if (!scan.has_text) return;
+  TakeTokenIds(scan.token_ids);
+  if (!scan.has_text && scan.token_ids.empty()) return;
   if (ask_.keeps_text) text_ += scan.text;
   CountOutput();
 }
@@ -127,6 +134,18 @@ void Exchange::TakeUsage(const AnswerScan& scan) {
   if (!scan.completion_tokens) return;
   record_.num_output_tokens = *scan.completion_tokens;
   record_.has_usage = true;
+}
+
+// "17, 4". What is no number ends the list: it is not trusted to be one.
+void Exchange::TakeTokenIds(std::string_view list) {
+  while (!list.empty()) {
+    int64_t id = 0;
+    const auto [end, error] = std::from_chars(list.data(), list.data() + list.size(), id);
+    if (error != std::errc()) return;
+    token_ids_.push_back(id);
+    list.remove_prefix(static_cast<size_t>(end - list.data()));
+    list.remove_prefix(std::min(list.find_first_not_of(", "), list.size()));
+  }
 }
 
 void Exchange::CountOutput() {
@@ -170,6 +189,7 @@ Outcome Exchange::OutcomeOfWhole() {
     return Outcome::kBroken;
   }
   TakeUsage(scan);
+  TakeTokenIds(scan.token_ids);
   if (ask_.keeps_text) text_ = scan.text;
   record_.end = read_at_;
   return Outcome::kCompleted;

@@ -44,6 +44,8 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   Exchange(ConnectionSource& connections, Owner& owner, const RunClock& clock)
       : connections_(connections), owner_(owner), clock_(clock) {}
   Exchange(const Exchange&) = delete;
+  // What still runs is dropped, and the owner not told.
+  ~Exchange() override;
 
   void Start(ExchangeStart start);
   // Ends it now: kTimeout or kUnfinished.
@@ -54,7 +56,9 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   const RequestRecord& record() const { return record_; }
   std::span<const uint32_t> gaps() const { return gaps_; }  // between outputs, microseconds
   const std::string& text() const { return text_; }         // JSON-escaped; if keeps_text
-  const std::string& reason() const { return reason_; }     // of an error, from outside
+  // Of the answer so far, where the server gives them (return_token_ids).
+  std::span<const int64_t> token_ids() const { return token_ids_; }
+  const std::string& reason() const { return reason_; }  // of an error, from outside
   bool was_retried() const { return was_retried_; }
 
   uint64_t tag = 0;  // the owner's: which user or conversation it works for
@@ -66,6 +70,7 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   void OnBody(std::string_view piece) override;
   void OnEvent(std::string_view data);
   void TakeUsage(const AnswerScan& scan);
+  void TakeTokenIds(std::string_view list);
   void CountOutput();
   void Complete();
   Outcome OutcomeOfWhole();
@@ -85,6 +90,7 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   RequestRecord record_;
   std::vector<uint32_t> gaps_;
   std::string text_;
+  std::vector<int64_t> token_ids_;
   std::string body_;  // of an answer that is not a stream
   std::string reason_;
   Offset read_at_{};       // when the bytes came that are being read

@@ -5,6 +5,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "loadtest/http/request_message.h"
+
 namespace tandem {
 namespace {
 
@@ -106,6 +108,14 @@ MadeRequest RequestMaker::Make() {
   return MakeOf(index, MakePrompt(index, request.prompt.length), num_output_tokens);
 }
 
+TokenRequest RequestMaker::MakeTokens() {
+  const size_t index = DrawClass();
+  const RequestClass& request = workload_.classes[index];
+  const int64_t num_output_tokens = DrawLength(request.output, choices_);
+  return {.prompt = MakePrompt(index, request.prompt.length).ids,
+          .num_output_tokens = num_output_tokens};
+}
+
 MadeRequest RequestMaker::Make(const TraceEntry& entry) {
   const size_t index = DrawClass();
   const RequestClass& request = workload_.classes[index];
@@ -171,21 +181,19 @@ MadeRequest RequestMaker::Finish(size_t class_index, const std::string& input,
   if (request.ignore_eos) body += R"(,"ignore_eos":true)";
   if (request.priority) body += fmt::format(R"(,"priority":{})", *request.priority);
   if (request.temperature) body += fmt::format(R"(,"temperature":{})", *request.temperature);
-  MadeRequest made{.message = Message(body + "}"), .class_index = class_index};
+  body += "}";
+  const std::string id =
+      fmt::format("load-{:016x}-{}", MixedSeed(workload_.seed, salt_), num_made_++);
+  MadeRequest made{.message = RequestMessage({.url = target_.url,
+                                              .path = PathOf(workload_.api),
+                                              .api_key = target_.api_key,
+                                              .request_id = id},
+                                             body),
+                   .class_index = class_index};
   if (request.cancel_share > 0.0 && choices_.Uniform() < request.cancel_share) {
     made.cancel_after = request.cancel_after;
   }
   return made;
-}
-
-std::string RequestMaker::Message(const std::string& body) {
-  std::string key;
-  if (!target_.api_key.empty()) key = "Authorization: Bearer " + target_.api_key + "\r\n";
-  return fmt::format(
-      "POST {}{} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: */*\r\n{}"
-      "x-request-id: load-{:016x}-{}\r\nContent-Length: {}\r\n\r\n{}",
-      target_.url.base_path, PathOf(workload_.api), target_.url.HostHeader(), key,
-      MixedSeed(workload_.seed, salt_), num_made_++, body.size(), body);
 }
 
 }  // namespace tandem

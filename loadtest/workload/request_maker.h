@@ -34,6 +34,12 @@ struct MadeRequest {
   std::unique_ptr<Conversation> conversation;  // if it will go on
 };
 
+// What a request asks for, before it is a message.
+struct TokenRequest {
+  std::vector<int64_t> prompt;  // token ids, with the shared prefix
+  int64_t num_output_tokens = 0;
+};
+
 class RequestMaker {
  public:
   // Borrows the workload. `salt` makes prompts that no other salt makes, so that a server cannot
@@ -42,6 +48,8 @@ class RequestMaker {
 
   MadeRequest Make();
   MadeRequest Make(const TraceEntry& entry);
+  // The same request as Make's, for who writes the message; of prompts of token ids.
+  TokenRequest MakeTokens();
   // The next turn. `answer` is what came to the last one, JSON-escaped.
   MadeRequest Continue(std::unique_ptr<Conversation> conversation, const std::string& answer);
 
@@ -57,7 +65,6 @@ class RequestMaker {
   void AppendSynthetic(PromptUnit unit, int64_t length, RandomDraws& draws, Prompt& prompt) const;
   MadeRequest MakeOf(size_t class_index, Prompt prompt, int64_t num_output_tokens);
   MadeRequest Finish(size_t class_index, const std::string& input, int64_t num_output_tokens);
-  std::string Message(const std::string& body);
 
   const Workload& workload_;
   const RequestTarget target_;

@@ -156,6 +156,41 @@ TEST(Completions, EvaluatesOnlyThePromptForNoTokens) {
   EXPECT_EQ(body["usage"]["completion_tokens"], 0);
 }
 
+TEST(Completions, GivesTokenIdsWhereAsked) {
+  TestServer server;
+  const json ask = {{"prompt", {{104, 105}, {104}}}, {"return_token_ids", true}};
+  const json whole = json::parse(server.Post(ask.dump()).body);
+  const json& choices = whole["choices"];
+  EXPECT_EQ(choices[0]["prompt_token_ids"], json({104, 105}));
+  EXPECT_EQ(choices[1]["prompt_token_ids"], json({104}));
+  const json ids = choices[0]["token_ids"];
+  ASSERT_EQ(ids.size(), 6u) << "with the one that ended it";
+  EXPECT_EQ(ids[0], 'h');
+  EXPECT_EQ(ids[4], 'o');
+  EXPECT_EQ(whole["usage"]["completion_tokens"], 12);
+  const json without = json::parse(server.Post(R"({"prompt":"a"})").body);
+  EXPECT_FALSE(without["choices"][0].contains("token_ids"));
+}
+
+// A character of three tokens: its first ids come before its text.
+TEST(Completions, StreamsTokenIdsAsTheyCome) {
+  TestServer server;
+  server.engine.text = "\xe4\xbd\xa0!";
+  std::vector<int64_t> ids;
+  int num_prompts = 0;
+  for (const json& event :
+       Events(server.Post(R"({"prompt":"a","stream":true,"return_token_ids":true})"))) {
+    const json& choice = event["choices"][0];
+    num_prompts += choice.contains("prompt_token_ids") ? 1 : 0;
+    if (!choice.contains("token_ids")) continue;
+    for (const json& id : choice["token_ids"]) ids.push_back(id);
+  }
+  ASSERT_EQ(ids.size(), 5u) << "with the one that ended it";
+  ids.pop_back();
+  EXPECT_EQ(ids, (std::vector<int64_t>{0xe4, 0xbd, 0xa0, '!'}));
+  EXPECT_EQ(num_prompts, 1);
+}
+
 TEST(Completions, StreamsLogprobsThatAddUpToTheWhole) {
   TestServer server;
   std::vector<std::string> tokens;

@@ -3,8 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/api/support/certificate.h"
 #include "tests/e2e/served_program.h"
@@ -99,6 +105,79 @@ TEST(LoadtestProgram, SpeaksTlsAndSendsTheKey) {
   const auto [status, text] = run({"--no-tls-verify", "--api-key", "kangaroo"});
   EXPECT_EQ(status, 0) << text;
   EXPECT_NE(text.find(", 0 errors"), std::string::npos) << text;
+}
+
+// Processes whose command line has the word, by the system's list of them.
+int NumProcessesWith(const std::string& word) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    if (line.find(word) != line.npos) ++count;
+  }
+  return count;
+}
+
+// Nothing here depends on how fast a step is.
+TEST(LoadtestProgram, ClimbsTheLadder) {
+  if (!std::filesystem::exists(kLoadtest)) GTEST_SKIP() << kLoadtest << " is not built";
+  const TemporaryDirectory folder;
+  const std::string name = "--served-model-name=ladder-test-" + std::to_string(::getpid());
+  Program ladder({kLoadtest, "ladder", "--duration", "400ms", "--warm-up", "100ms", "--concurrency",
+                  "4", "--serve-flag=--kv-cache-memory=64MiB", "--serve-flag=" + name, "--json",
+                  (folder / "l.json").string()});
+  ASSERT_EQ(ladder.Wait(), 0) << ladder.text();
+  EXPECT_EQ(NumProcessesWith(name), 0) << "no server is left";
+  const json result = json::parse(folder.Read("l.json"));
+  EXPECT_EQ(result["succeeded"], true);
+  EXPECT_EQ(result["model"], name.substr(name.find("ladder-test")));
+  const std::vector<std::string> names = {
+      "no cache", "KV cache", "static batching", "continuous batching", "prefix cache", "int8"};
+  ASSERT_EQ(result["steps"].size(), names.size());
+  const double first_bits = result["steps"][0]["text"]["bits_per_byte"];
+  EXPECT_GT(first_bits, 0.5);
+  EXPECT_LT(first_bits, 4.0);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const json& step = result["steps"][i];
+    EXPECT_EQ(step["name"], names[i]);
+    EXPECT_NE(ladder.text().find("\n" + names[i] + " "), std::string::npos) << ladder.text();
+    EXPECT_EQ(step["failure"], "");
+    EXPECT_GT(step["window_seconds"], 0.0) << names[i];
+    EXPECT_GE(step["ended_requests"]["outcomes"]["completed"], 1) << names[i];
+    EXPECT_EQ(step["ended_requests"]["errors"], 0);
+    EXPECT_NE(step["server"].get<std::string>().find(" threads"), std::string::npos);
+    const json& answers = step["answers"];
+    EXPECT_GE(answers["compared"], 1) << names[i];
+    EXPECT_EQ(answers["must_be_same"], names[i] != "int8");
+    if (names[i] == "int8") continue;
+    EXPECT_EQ(answers["same"], answers["compared"]) << names[i];
+    EXPECT_EQ(answers["same_tokens"], answers["compared_tokens"]) << names[i];
+    EXPECT_EQ(step["text"]["bits_per_byte"], first_bits) << names[i];
+  }
+  const json& int8 = result["steps"][5];
+  EXPECT_NE(int8["version"].get<std::string>().find("\"int8\""), std::string::npos);
+  EXPECT_NE(int8["text"]["bits_per_byte"], first_bits) << "it was rounded";
+  EXPECT_NEAR(int8["text"]["bits_per_byte"].get<double>(), first_bits, 0.1);
+  const int64_t cached = result["steps"][4]["ended_requests"]["cached_tokens"];
+  EXPECT_GT(cached, 0) << "prefixes are shared";
+  EXPECT_EQ(result["steps"][3]["ended_requests"]["cached_tokens"], 0);
+}
+
+TEST(LoadtestProgram, LeavesNoServerWhenTheLadderIsInterrupted) {
+  if (!std::filesystem::exists(kLoadtest)) GTEST_SKIP() << kLoadtest << " is not built";
+  const std::string name = "--served-model-name=cut-test-" + std::to_string(::getpid());
+  const std::string flag = "--serve-flag=" + name;
+  Program ladder(
+      {kLoadtest, "ladder", "--duration", "60s", flag, "--serve-flag=--kv-cache-memory=64MiB"});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (NumProcessesWith(name) < 2 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_EQ(NumProcessesWith(name), 2) << "the ladder and its server";
+  ladder.Signal(SIGINT);
+  EXPECT_EQ(ladder.Wait(), 1) << ladder.text();
+  EXPECT_NE(ladder.text().find("interrupted by Ctrl-C"), std::string::npos) << ladder.text();
+  EXPECT_EQ(NumProcessesWith(name), 0);
 }
 
 }  // namespace

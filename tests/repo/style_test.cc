@@ -117,6 +117,8 @@ bool CallsProcessEnd(std::string_view line) {
 
 std::vector<std::string> ProcessEnd(const SourceFile& file) {
   if (file.path.ends_with("/main.cc")) return {};
+  // Nothing else is left to a forked child that could not become its program.
+  if (file.path == "loadtest/ladder/child_process.cc") return {};
   std::vector<std::string> findings;
   const std::vector<std::string> lines = SplitLines(CodeOnly(file.text));
   for (size_t i = 0; i < lines.size(); ++i) {

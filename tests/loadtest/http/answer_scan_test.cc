@@ -29,6 +29,18 @@ TEST(AnswerScan, FindsTheTextOfCompletionsAndChats) {
   EXPECT_EQ(thinking.text, "");
 }
 
+TEST(AnswerScan, FindsTokenIdsAndTheContextOfAModel) {
+  const AnswerScan chunk = ScanAnswer(
+      R"({"choices":[{"index":0,"text":"","logprobs":{"tokens":["a"]},"finish_reason":null,)"
+      R"("token_ids":[17,4],"prompt_token_ids":[1,2,3]}]})");
+  EXPECT_EQ(chunk.token_ids, "17,4");
+  EXPECT_FALSE(chunk.has_text);
+  EXPECT_EQ(ScanAnswer(R"({"token_ids":[5],"choices":[{"text":"x"}]})").token_ids, "");
+  const AnswerScan models =
+      ScanAnswer(R"({"data":[{"id":"a","max_model_len":1024},{"id":"b","max_model_len":2048}]})");
+  EXPECT_EQ(models.first_max_model_len, 1024);
+}
+
 TEST(AnswerScan, AnEmptyDeltaHasNoText) {
   const AnswerScan role =
       ScanAnswer(R"({"choices":[{"delta":{"role":"assistant","content":""}}]})");

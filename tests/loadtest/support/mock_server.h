@@ -23,6 +23,7 @@ struct MockAnswer {
   std::chrono::milliseconds gap{5};     // between pieces
   int num_pieces = 5;
   bool has_usage = true;
+  bool has_token_ids = false;      // and as many as max_tokens asks for, instead of num_pieces
   bool closes_afterwards = false;  // without having said so
 };
 
@@ -112,6 +113,10 @@ class MockServer {
     co_return true;
   }
 
+  static int NumAsked(const std::string& body) {
+    const size_t at = body.find("\"max_tokens\":");
+    return at == body.npos ? 0 : std::stoi(body.substr(at + 13));
+  }
   static std::string Whole(int status, const std::string& body) {
     return "HTTP/1.1 " + std::to_string(status) +
            " X\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -158,6 +163,9 @@ class MockServer {
       co_await WaitUntil(received + std::chrono::seconds(60));
       co_return false;
     }
+    if (answer.has_token_ids && body.find("\"stream\":true") != body.npos) {
+      co_return co_await Stream(socket, index);
+    }
     co_await WaitUntil(received + answer.first);
     if (answer.kind == Kind::kGarbage) {
       co_await Send(socket, "hello, this is no HTTP\r\n");
@@ -165,9 +173,10 @@ class MockServer {
       co_await Send(socket, Whole(answer.status, R"({"error":{"message":"mock says no"}})"));
     } else {
       Note(index, [](MockRecord& record) { record.last_sent = Clock::now(); });
+      const std::string ids = answer.has_token_ids ? R"(,"token_ids":[7])" : "";
       co_await Send(socket,
-                    Whole(200, R"({"choices":[{"text":"whole","finish_reason":"stop"}],"usage":)"
-                               R"({"prompt_tokens":3,"completion_tokens":7}})"));
+                    Whole(200, R"({"choices":[{"text":"whole","finish_reason":"stop")" + ids +
+                                   R"(}],"usage":{"prompt_tokens":3,"completion_tokens":7}})"));
     }
     co_return true;
   }
@@ -175,29 +184,37 @@ class MockServer {
   Task<bool> Stream(Socket& socket, size_t index) {
     const MockAnswer& answer = answer_;
     Clock::time_point start;
-    Note(index, [&start](const MockRecord& record) { start = record.received; });
+    int num_pieces = answer.num_pieces;
+    Note(index, [&](const MockRecord& record) {
+      start = record.received;
+      if (answer.has_token_ids) num_pieces = NumAsked(record.body);
+    });
     co_await Send(socket,
                   "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                   "Transfer-Encoding: chunked\r\n\r\n");
-    for (int i = 0; i < answer.num_pieces; ++i) {
+    for (int i = 0; i < num_pieces; ++i) {
       co_await WaitUntil(start + answer.first + i * answer.gap);
-      if (answer.kind != MockAnswer::Kind::kStream && i == answer.num_pieces / 2) {
+      const bool breaks =
+          answer.kind == MockAnswer::Kind::kBreak || answer.kind == MockAnswer::Kind::kErrorEvent;
+      if (breaks && i == num_pieces / 2) {
         if (answer.kind == MockAnswer::Kind::kErrorEvent) {
           co_await Send(socket,
                         Chunk("data: {\"error\":{\"message\":\"mock broke\"}}\n\n") + "0\r\n\r\n");
         }
         co_return answer.kind == MockAnswer::Kind::kErrorEvent;
       }
-      const bool is_last = i + 1 == answer.num_pieces;
+      const bool is_last = i + 1 == num_pieces;
+      const std::string ids =
+          answer.has_token_ids ? ",\"token_ids\":[" + std::to_string(100 + i) + "]" : "";
       std::string text = Chunk(std::string("data: {\"choices\":[{\"text\":\" w\",\"delta\":"
                                            "{\"content\":\"\"},\"finish_reason\":") +
-                               (is_last ? "\"length\"" : "null") + "}],\"usage\":null}\n\n");
+                               (is_last ? "\"length\"" : "null") + ids + "}],\"usage\":null}\n\n");
       if (is_last) {
         if (answer.has_usage) {
           text += Chunk(
               "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,"
               "\"completion_tokens\":" +
-              std::to_string(answer.num_pieces) + "}}\n\n");
+              std::to_string(num_pieces) + "}}\n\n");
         }
         text += Chunk("data: [DONE]\n\n") + "0\r\n\r\n";
       }

@@ -151,5 +151,21 @@ TEST(RequestMaker, LengthsFollowTheirDistributions) {
   EXPECT_EQ(seen, (std::set<int64_t>{3, 4, 5}));
 }
 
+TEST(RequestMaker, GivesTheTokensOfTheSameRequests) {
+  Workload workload;
+  workload.classes = {
+      RequestClass{.prompt = {.unit = PromptUnit::kTokens, .length = UniformLength{2, 9}},
+                   .shared_prefix = SharedPrefix{.length = FixedLength{5}, .num_prefixes = 3},
+                   .output = UniformLength{1, 50}}};
+  RequestMaker messages(workload, {}, 3);
+  RequestMaker tokens(workload, {}, 3);
+  for (int i = 0; i < 20; ++i) {
+    const json body = BodyOf(messages.Make());
+    const TokenRequest request = tokens.MakeTokens();
+    EXPECT_EQ(body["prompt"], json(request.prompt));
+    EXPECT_EQ(body["max_tokens"], request.num_output_tokens);
+  }
+}
+
 }  // namespace
 }  // namespace tandem
