@@ -9,8 +9,8 @@ constexpr size_t kEntryBytes = 256;  // of nodes and headers, about
 }  // namespace
 
 bool AnswerCache::Takes(const GenerationRequest& ask) {
-  return ask.stop.empty() && !ask.echo && ask.skip_special_tokens && !ask.sampling.logprobs &&
-         !ask.prompt_logprobs && ask.sampling.max_tokens > 0;
+  return ask.stop.empty() && !ask.echo && ask.skip_special_tokens && !ask.return_token_ids &&
+         !ask.sampling.logprobs && !ask.prompt_logprobs && ask.sampling.max_tokens > 0;
 }
 
 void AnswerCache::Put(uint64_t salt, const std::vector<TokenId>& prompt, CachedAnswer answer) {

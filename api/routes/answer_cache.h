@@ -27,7 +27,7 @@ class AnswerCache {
   explicit AnswerCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
   // Whether an answer's text says all of it, and hangs on nothing but prompt and sampling: neither
-  // scores nor stop strings nor an echo were asked for.
+  // scores, token ids, stop strings nor an echo were asked for.
   static bool Takes(const GenerationRequest& ask);
 
   // `salt` keeps tenants apart. Replaces an earlier answer to the prompt; one that is larger than

@@ -9,6 +9,7 @@
 #include "engine/base/quantity.h"
 #include "engine/base/report_page.h"
 #include "engine/base/svg_chart.h"
+#include "loadtest/report/latency_series.h"
 
 namespace tandem {
 namespace {
@@ -159,26 +160,14 @@ Chart ErrorChart(const RunOutcome& outcome) {
   return chart;
 }
 
-ChartSeries Distribution(Metric metric, const Measures& measures) {
-  ChartSeries series{.name = std::string(Name(metric))};
-  const LatencyHistogram& histogram = measures.of(metric);
-  int64_t seen = 0;
-  for (const LatencyHistogram::Bucket& bucket : histogram.Buckets()) {
-    seen += bucket.count;
-    series.points.push_back(
-        {static_cast<double>(std::max<int64_t>(bucket.middle, 1)) / 1000.0,
-         100.0 * static_cast<double>(seen) / static_cast<double>(histogram.count())});
-  }
-  return series;
-}
-
 Chart DistributionChart(const RunOutcome& outcome) {
   Chart chart{.title = "percent of requests (of gaps: itl) that took no longer",
               .x_label = "milliseconds",
               .x_scale = Chart::Scale::kLogarithmic};
   for (const Metric metric : {Metric::kTtft, Metric::kE2e, Metric::kItl}) {
     if (outcome.total.of(metric).count() > 0) {
-      chart.series.push_back(Distribution(metric, outcome.total));
+      chart.series.push_back(
+          DistributionSeries(std::string(Name(metric)), outcome.total.of(metric)));
     }
   }
   return chart;

@@ -61,9 +61,11 @@ TEST(LoadtestCommands, RunWritesATableAResultAndAPage) {
       Loadtest("report", {json_file, "--html", (folder / "again.html").string()});
   EXPECT_EQ(report.status, 0) << report.err;
   EXPECT_EQ(folder.Read("again.html"), page) << "the result has all that the page shows";
-  const CommandOutcome compare = Loadtest("compare", {json_file, json_file});
+  const CommandOutcome compare =
+      Loadtest("compare", {json_file, json_file, "--html", (folder / "both.html").string()});
   EXPECT_EQ(compare.status, 0) << compare.err;
   EXPECT_TRUE(Contains(compare.out, "e2e p95"));
+  EXPECT_TRUE(Contains(folder.Read("both.html"), "<svg"));
 }
 
 TEST(LoadtestCommands, MergeAddsUpWorkersThatRanSideBySide) {
