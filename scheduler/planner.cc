@@ -1,6 +1,8 @@
 #include "scheduler/planner.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <tuple>
 
@@ -52,6 +54,8 @@ void Planner::Begin() {
   tokens_left_ = config_.max_step_tokens;
   less_urgent_left_ = tokens_left_;
   top_priority_ = std::numeric_limits<int32_t>::max();
+  prefill_seconds_left_ = std::numeric_limits<double>::infinity();
+  has_prefill_ = false;
   num_active_ = static_cast<int64_t>(queues_.running.size());
   growth_pages_ = 0;
   admissions_open_ = true;
@@ -112,15 +116,13 @@ void Planner::LimitLessUrgent() {
   if (top == nullptr) return;
   top_priority_ = top->sequence->request().priority;
   if (config_.priority_slowdown == 0.0 || !cost_.known()) return;
-  int64_t num_urgent = 0;
+  StepSize urgent;
   for (const PlannedSequence& planned : plan_.sequences) {
     if (!TakesPart(planned) || planned.sequence->request().priority > top_priority_) continue;
-    num_urgent += std::min(Remaining(planned), config_.max_prefill_chunk);
+    urgent.Add(First(planned), std::min(Remaining(planned), config_.max_prefill_chunk));
   }
-  num_urgent = std::min(num_urgent, config_.max_step_tokens);
-  const double seconds = config_.priority_slowdown * cost_.Seconds(num_urgent);
-  less_urgent_left_ =
-      std::clamp<int64_t>(cost_.TokensWithin(seconds) - num_urgent, 0, config_.max_step_tokens);
+  const double seconds = (config_.priority_slowdown - 1.0) * cost_.Seconds(urgent);
+  less_urgent_left_ = std::min(cost_.TokensWithin(seconds, 0), config_.max_step_tokens);
 }
 
 void Planner::PlanDecodes() {
@@ -132,12 +134,15 @@ void Planner::PlanDecodes() {
 
 // So that those who decode need not wait long for their next tokens.
 void Planner::LimitPrefills() {
-  const int64_t num_decodes = config_.max_step_tokens - tokens_left_;
-  if (num_decodes == 0 || config_.target_itl.count() == 0 || !cost_.known()) return;
+  if (config_.target_itl.count() == 0 || !cost_.known()) return;
+  StepSize decodes;
+  for (const PlannedSequence& planned : plan_.sequences) {
+    if (planned.num_tokens > 0) decodes.Add(First(planned), planned.num_tokens);
+  }
+  if (decodes.num_tokens == 0) return;
   const double target = std::chrono::duration<double>(config_.target_itl).count();
-  const double seconds = std::max(target, kPrefillSlowdown * cost_.Seconds(num_decodes));
-  const int64_t allowed = std::max(cost_.TokensWithin(seconds) - num_decodes, kLeastPrefillTokens);
-  tokens_left_ = std::min(tokens_left_, allowed);
+  const double without = cost_.Seconds(decodes);
+  prefill_seconds_left_ = std::max(target, kPrefillSlowdown * without) - without;
 }
 
 // The head gets half of what is left, shorter ones share the other half, the head takes what they
@@ -145,9 +150,7 @@ void Planner::LimitPrefills() {
 void Planner::PlanPrefills() {
   CollectPrefills();
   PlannedSequence* head = ChooseHead();
-  if (head != nullptr && TokensLeft(*head->sequence) > 0) {
-    PlanChunk(*head, HeadShare(TokensLeft(*head->sequence)));
-  }
+  if (head != nullptr && PrefillLeft(*head) > 0) PlanChunk(*head, HeadShare(PrefillLeft(*head)));
 
   auto running = prefills_.begin();
   auto waiting = queues_.waiting_by_length.begin();
@@ -160,12 +163,13 @@ void Planner::PlanPrefills() {
         has_running && (!has_waiting || Size(**running) < WaitingSize(**waiting));
     const PrefillSize size = take_running ? Size(**running) : WaitingSize(**waiting);
     const Sequence& next = take_running ? *(*running)->sequence : **waiting;
-    if (TokensLeft(next) == 0) break;  // the rest is not more urgent
+    if (TokensLeft(next) == 0 || IsTimeOver()) break;  // the rest is not more urgent
     if (head != nullptr && Size(*head) <= size) {
       ExtendChunk(*head);
       head = nullptr;
     } else if (take_running) {
-      PlanChunk(**running++, TokensLeft(next));
+      PlanChunk(**running, PrefillLeft(**running));
+      ++running;
     } else if (AdmitAndPlan(**waiting++) == Outcome::kPassedOver) {
       ++num_passed_over;
     }
@@ -257,9 +261,27 @@ int64_t Planner::TokensLeft(const Sequence& sequence) const {
   return is_less_urgent ? std::min(tokens_left_, less_urgent_left_) : tokens_left_;
 }
 
-void Planner::Spend(const Sequence& sequence, int64_t num_tokens) {
+// The first prefill of a step gets a page in any case, however long that takes.
+int64_t Planner::PrefillLeft(const PlannedSequence& planned) const {
+  const int64_t num_tokens = TokensLeft(*planned.sequence);
+  if (std::isinf(prefill_seconds_left_)) return num_tokens;
+  const int64_t in_time = cost_.TokensWithin(prefill_seconds_left_, First(planned));
+  return std::min(num_tokens, has_prefill_ ? in_time : std::max(in_time, kLeastPrefillTokens));
+}
+
+// Not even a token of a new sequence.
+bool Planner::IsTimeOver() const {
+  return has_prefill_ && !std::isinf(prefill_seconds_left_) &&
+         cost_.TokensWithin(prefill_seconds_left_, 0) == 0;
+}
+
+void Planner::Spend(const PlannedSequence& planned, int64_t num_tokens) {
   tokens_left_ -= num_tokens;
-  if (sequence.request().priority > top_priority_) less_urgent_left_ -= num_tokens;
+  if (planned.sequence->request().priority > top_priority_) less_urgent_left_ -= num_tokens;
+  if (std::isinf(prefill_seconds_left_)) return;
+  const double seconds = cost_.ChunkSeconds(First(planned), std::abs(num_tokens));
+  prefill_seconds_left_ -= num_tokens > 0 ? seconds : -seconds;
+  if (num_tokens > 0) has_prefill_ = true;
 }
 
 bool Planner::MayAdmit() const {
@@ -299,7 +321,8 @@ bool Planner::Admit(Sequence& sequence) {
 Planner::Outcome Planner::AdmitAndPlan(Sequence& sequence) {
   if (IsPlanned(sequence)) return Outcome::kPlanned;
   if (&sequence == plan_.overtaken || !Admit(sequence)) return Outcome::kPassedOver;
-  return PlanChunk(plan_.sequences.back(), TokensLeft(sequence));
+  PlannedSequence& planned = plan_.sequences.back();
+  return PlanChunk(planned, PrefillLeft(planned));
 }
 
 void Planner::CollectPrefills() {
@@ -330,7 +353,7 @@ Planner::Outcome Planner::PlanChunk(PlannedSequence& planned, int64_t allowed) {
   if (TwinInFlight(planned)) return Outcome::kPassedOver;
   planned.num_tokens =
       ChunkTokens(First(planned), Remaining(planned), std::min(allowed, config_.max_prefill_chunk));
-  Spend(*planned.sequence, planned.num_tokens);
+  Spend(planned, planned.num_tokens);
   if (planned.num_tokens >= kPageTokens) {
     if (const auto key = NextPageKey(planned)) pages_in_flight_.push_back(cache_.Hash(*key));
   }
@@ -338,11 +361,11 @@ Planner::Outcome Planner::PlanChunk(PlannedSequence& planned, int64_t allowed) {
 }
 
 void Planner::ExtendChunk(PlannedSequence& planned) {
-  const int64_t allowed =
-      std::min(planned.num_tokens + TokensLeft(*planned.sequence), config_.max_prefill_chunk);
-  Spend(*planned.sequence, -planned.num_tokens);
-  planned.num_tokens = ChunkTokens(First(planned), Remaining(planned), allowed);
-  Spend(*planned.sequence, planned.num_tokens);
+  const int64_t before = planned.num_tokens;
+  Spend(planned, -before);
+  const int64_t allowed = std::min(PrefillLeft(planned), config_.max_prefill_chunk);
+  planned.num_tokens = ChunkTokens(First(planned), Remaining(planned), std::max(allowed, before));
+  Spend(planned, planned.num_tokens);
 }
 
 int64_t Planner::First(const PlannedSequence& planned) const {

@@ -81,7 +81,9 @@ class Planner {
 
   // Tokens.
   int64_t TokensLeft(const Sequence& sequence) const;
-  void Spend(const Sequence& sequence, int64_t num_tokens);
+  int64_t PrefillLeft(const PlannedSequence& planned) const;
+  bool IsTimeOver() const;
+  void Spend(const PlannedSequence& planned, int64_t num_tokens);
   bool MayAdmit() const;
   bool IsPlanned(const Sequence& sequence) const;
   bool Admit(Sequence& sequence);
@@ -106,10 +108,12 @@ class Planner {
   std::vector<PlannedSequence*> prefills_;  // running and unfinished, shorter first
   std::vector<uint64_t> pages_in_flight_;   // hashes of shareable pages that this step computes
   int64_t tokens_left_ = 0;
-  int32_t top_priority_ = 0;      // the most urgent one that takes part
-  int64_t less_urgent_left_ = 0;  // of tokens_left_, for all other priorities
-  int64_t num_active_ = 0;        // running after this pass
-  int64_t growth_pages_ = 0;      // that those are expected to need
+  int32_t top_priority_ = 0;           // the most urgent one that takes part
+  int64_t less_urgent_left_ = 0;       // of tokens_left_, for all other priorities
+  double prefill_seconds_left_ = 0.0;  // infinity: any
+  bool has_prefill_ = false;
+  int64_t num_active_ = 0;    // running after this pass
+  int64_t growth_pages_ = 0;  // that those are expected to need
   bool admissions_open_ = true;
 };
 

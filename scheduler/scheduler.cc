@@ -79,6 +79,7 @@ void Scheduler::EndAll(FinishReason reason, const std::string& message) {
 const StepBatch& Scheduler::Prepare(Clock::time_point now) {
   CHECK(step_.empty(), step_.size());
   prepared_at_ = now;
+  step_size_ = {};
   Commit(planner_.Plan(), now);
   BuildStep(step_, batch_);
   return batch_;
@@ -99,6 +100,7 @@ void Scheduler::Commit(const StepPlan& plan, Clock::time_point now) {
     if (planned.num_tokens == 0) continue;
     TakePages(*planned.sequence, planned.num_tokens);
     step_.push_back({planned.sequence, planned.num_tokens});
+    step_size_.Add(planned.sequence->computed(), planned.num_tokens);
   }
   if (plan.overtaken != nullptr) plan.overtaken->num_overtaken += plan.num_overtaking;
 }
@@ -145,7 +147,7 @@ void Scheduler::Complete(StepResult& result, Clock::time_point now) {
     stats_.last_step_tokens += step_[i].num_tokens;
     CompleteSequence(step_[i], result.sequences[i], now);
   }
-  cost_.Observe(stats_.last_step_tokens, std::chrono::duration<double>(now - prepared_at_).count());
+  cost_.Observe(step_size_, std::chrono::duration<double>(now - prepared_at_).count());
   step_.clear();
 }
 

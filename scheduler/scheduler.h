@@ -110,6 +110,7 @@ class Scheduler {
   Planner planner_;
   std::set<std::pair<Clock::time_point, Sequence*>> deadlines_;
   std::vector<StepEntry> step_;  // prepared and not yet completed
+  StepSize step_size_;
   Clock::time_point prepared_at_;
   StepBatch batch_;
   std::vector<Delivery> deliveries_;
