@@ -190,6 +190,20 @@ std::string DrawLegend(const std::vector<ChartSeries>& series) {
   return svg;
 }
 
+// 1, 2 and 5 times powers of ten.
+std::vector<double> TicksOfThree(double low, double high) {
+  std::vector<double> ticks;
+  const auto first = static_cast<int>(std::floor(std::log10(low)));
+  const auto last = static_cast<int>(std::floor(std::log10(high)));
+  for (int exponent = first; exponent <= last; ++exponent) {
+    for (const double digit : {1.0, 2.0, 5.0}) {
+      const double tick = digit * std::pow(10.0, exponent);
+      if (low <= tick && tick <= high) ticks.push_back(tick);
+    }
+  }
+  return ticks;
+}
+
 }  // namespace
 
 std::string EscapedMarkup(std::string_view text) {
@@ -238,7 +252,10 @@ std::vector<double> LinearTicks(double low, double high, int max_ticks) {
 std::vector<double> LogarithmicTicks(double low, double high, int max_ticks) {
   const auto first = static_cast<int>(std::ceil(std::log10(low)));
   const auto last = static_cast<int>(std::floor(std::log10(high)));
-  if (last - first < 2) return LinearTicks(low, high, max_ticks);
+  if (last - first < 2) {
+    const std::vector<double> ticks = TicksOfThree(low, high);
+    return ticks.size() >= 3 ? ticks : LinearTicks(low, high, max_ticks);
+  }
   const int stride = (last - first) / max_ticks + 1;
   std::vector<double> ticks;
   for (int exponent = first; exponent <= last; exponent += stride) {

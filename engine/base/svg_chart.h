@@ -45,7 +45,8 @@ std::string EscapedMarkup(std::string_view text);
 // Multiples of 1, 2 or 5 times a power of ten from `low` to `high`, at most `max_ticks`. Both are
 // finite, low < high.
 std::vector<double> LinearTicks(double low, double high, int max_ticks);
-// The same for a logarithmic axis, 0 < low: powers of ten, or linear ticks where there are few.
+// The same for a logarithmic axis, 0 < low: powers of ten; where there are few, 1, 2 and 5 times
+// them; or linear ticks.
 std::vector<double> LogarithmicTicks(double low, double high, int max_ticks);
 
 }  // namespace tandem

@@ -42,6 +42,8 @@ TEST(SvgChart, TicksAreNeverTooMany) {
 TEST(SvgChart, LogarithmicTicksArePowersOfTen) {
   EXPECT_EQ(LogarithmicTicks(0.5, 2000.0, 7), (std::vector<double>{1, 10, 100, 1000}));
   EXPECT_EQ(LogarithmicTicks(1e-8, 1e8, 7).size(), 6u);  // every third
+  EXPECT_EQ(LogarithmicTicks(30.0, 900.0, 7), (std::vector<double>{50, 100, 200, 500}));
+  EXPECT_EQ(LogarithmicTicks(0.9, 60.0, 7), (std::vector<double>{1, 2, 5, 10, 20, 50}));
   EXPECT_EQ(LogarithmicTicks(1.8, 4.2, 4), (std::vector<double>{2, 3, 4}));
 }
 
