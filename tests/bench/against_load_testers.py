@@ -3,7 +3,7 @@
 
     python -m venv /tmp/aiohttp && /tmp/aiohttp/bin/pip install aiohttp
     apt-get install wrk hey
-    /tmp/aiohttp/bin/python tests/clients/load_testers.py --tandem build/cpu/bin/tandem
+    /tmp/aiohttp/bin/python tests/bench/against_load_testers.py --tandem build/cpu/bin/tandem
 
 Whole answers in a closed loop of two users (wrk, hey), streams in an open loop at a constant rate
 (aiohttp), against one server with the default model. The testers take turns in rounds, in another
@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "clients" / "support"))
 from tandem_server import ROOT, Server, parse_arguments, skip  # noqa: E402
 
 try:
