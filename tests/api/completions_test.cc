@@ -289,27 +289,23 @@ TEST(Completions, TurnsAFailureIntoAStatusOrAnEvent) {
 
 // A proxy may then ask another server, and a client's library knows that it may try again.
 TEST(Completions, AStreamThatFailsBeforeItsFirstTokenHasAStatusOfItsOwn) {
-  TestServer server;
-  server.engine.text = "";
-  server.engine.fail_with = FinishReason::kDrained;
-  for (const char* body : {R"({"prompt":"a","stream":true})", R"({"prompt":"a"})"}) {
-    const RawResponse response = server.Post(body);
-    EXPECT_EQ(response.status, 503);
-    EXPECT_EQ(response.Header("retry-after"), "1");
-    EXPECT_EQ(response.Header("content-type"), "application/json");
-    EXPECT_EQ(json::parse(response.body)["error"]["code"], "overloaded");
-  }
-}
-
-TEST(Completions, ARequestThatLostItsPlaceInTheQueueMayComeAgain) {
-  TestServer server;
-  server.engine.text = "";
-  server.engine.fail_with = FinishReason::kDisplaced;
-  for (const char* body : {R"({"prompt":"a","stream":true})", R"({"prompt":"a"})"}) {
-    const RawResponse response = server.Post(body);
-    EXPECT_EQ(response.status, 429);
-    EXPECT_EQ(response.Header("retry-after"), "1");
-    EXPECT_EQ(json::parse(response.body)["error"]["code"], "rate_limit_exceeded");
+  struct End {
+    FinishReason reason;
+    int status;
+    const char* code;
+  };
+  for (const End& end : {End{FinishReason::kDrained, 503, "overloaded"},
+                         End{FinishReason::kDisplaced, 429, "rate_limit_exceeded"}}) {
+    TestServer server;
+    server.engine.text = "";
+    server.engine.fail_with = end.reason;
+    for (const char* body : {R"({"prompt":"a","stream":true})", R"({"prompt":"a"})"}) {
+      const RawResponse response = server.Post(body);
+      EXPECT_EQ(response.status, end.status);
+      EXPECT_EQ(response.Header("retry-after"), "1");
+      EXPECT_EQ(response.Header("content-type"), "application/json");
+      EXPECT_EQ(json::parse(response.body)["error"]["code"], end.code);
+    }
   }
 }
 
