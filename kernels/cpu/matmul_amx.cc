@@ -18,8 +18,9 @@ constexpr int64_t kPanelRowBytes = 4 * kPanelColumns;  // one group of k, all co
 // Weights that the second cache holds while all rows pass over them.
 constexpr int64_t kPanelGroupBytes = 512 << 10;
 
-// More fetches than this in the time of four products only queue up.
-constexpr int64_t kMaxLinesPerStep = 8;
+// Up to this many rows stay near while a single panel, still in the first cache or close to it,
+// meets all of them.
+constexpr int64_t kRowsByPanel = 96;
 
 // The intrinsics take tile numbers as literals, so each arrangement is spelled out.
 struct AmxBf16 : Avx512Base {
@@ -27,6 +28,13 @@ struct AmxBf16 : Avx512Base {
   static constexpr bool kSumsAreOutputs = true;
   static Accumulator Load(const float* p) { return _mm512_load_ps(p); }
   static Floats Finish(Accumulator sum, const MatmulOperands&, int64_t, int64_t) { return sum; }
+  static void StoreSums(const MatmulOperands& operands, const float* sums, int64_t first,
+                        int64_t last, int64_t column) {
+    float* y = operands.y + first * operands.n + column;
+    for (int64_t row = first; row < last; ++row, y += operands.n, sums += kTileColumns) {
+      StoreFloats(y, Load(sums));
+    }
+  }
   static void MultiplyWide() {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
@@ -48,6 +56,21 @@ struct AmxBf16 : Avx512Base {
 struct AmxI8 : Avx512Integer {
   static constexpr bool kSumsAreOutputs = false;
   static Accumulator Load(const float* p) { return _mm512_load_si512(p); }
+  // As Finish, with what the rows share read once: y may be where the scales are, for all that the
+  // compiler knows.
+  static void StoreSums(const MatmulOperands& operands, const float* sums, int64_t first,
+                        int64_t last, int64_t column) {
+    const int64_t n = operands.n;
+    const float* x_scales = operands.x_scales + first;
+    const __m512 w_scale = _mm512_loadu_ps(operands.w_scales + column);
+    float* y = operands.y + first * n + column;
+#pragma GCC unroll 4
+    for (int64_t row = 0; row < last - first; ++row, y += n, sums += kTileColumns) {
+      const __m512 scaled =
+          _mm512_mul_ps(_mm512_cvtepi32_ps(Load(sums)), _mm512_set1_ps(x_scales[row]));
+      StoreFloats(y, _mm512_mul_ps(scaled, w_scale));
+    }
+  }
   static void MultiplyWide() {
     _tile_dpbssd(0, 4, 6);
     _tile_dpbssd(1, 4, 7);
@@ -81,8 +104,8 @@ struct PanelTail {
   }
 };
 
-// Weights of the next group of panels, fetched a few lines at a time while this group is
-// multiplied.
+// Weights of the next group of panels, brought into the second cache a few lines at a time while
+// this group is multiplied. Tile loads alone leave the memory idle between them.
 struct Ahead {
   const std::byte* next;
   const std::byte* end;
@@ -114,10 +137,7 @@ void StoreTile(const MatmulOperands& operands, const float* tile, int64_t tile_r
                int64_t last, int64_t column) {
   const float* sums = tile + (first - tile_row) * kTileColumns;
   if (operands.bias == nullptr && !operands.add_to_y && column + kTileColumns <= operands.n) {
-    float* y = operands.y + first * operands.n + column;
-    for (int64_t row = first; row < last; ++row, y += operands.n, sums += kTileColumns) {
-      Kernel::StoreFloats(y, Kernel::Finish(Kernel::Load(sums), operands, row, column));
-    }
+    Kernel::StoreSums(operands, sums, first, last, column);
     return;
   }
   for (int64_t row = first; row < last; ++row, sums += kTileColumns) {
@@ -132,15 +152,24 @@ bool StoresDirectly(const MatmulOperands& operands, int64_t column, int64_t num_
          column + num_columns <= operands.n;
 }
 
-// A narrow tile's weights are asked for one step ahead, line after line: tile loads go down a
-// column of four-line rows, an order in which the hardware does not run ahead. With a single row of
-// x and weights that come from memory this more than doubles the speed.
-constexpr int64_t kFetchAheadBytes = kTileRows * kPanelRowBytes;
+// One step of a narrow tile: 16 groups of k, all columns.
+constexpr int64_t kNarrowStepBytes = kTileRows * kPanelRowBytes;
 
-// Up to 16 rows starting at tile_row, by a whole panel; stores rows [first, last).
+// Where the rows of a narrow tile are all there are, its weights are asked for one step ahead, line
+// after line: tile loads go down a column of four-line rows, an order in which the hardware does
+// not run ahead. With a single row of x and weights that come from memory this more than doubles
+// the speed.
+void FetchStep(const std::byte* w) {
+  for (int64_t line = 0; line < kNarrowStepBytes; line += kCacheLineBytes) {
+    __builtin_prefetch(w + line, 0, 3);
+  }
+}
+
+// Up to 16 rows starting at tile_row, by a whole panel; stores rows [first, last). `ahead` is null
+// where no tile before this one has brought the panel.
 template <typename Kernel>
 void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t tile_row,
-                int64_t first, int64_t last, int64_t panel) {
+                int64_t first, int64_t last, int64_t panel, Ahead* ahead) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -148,13 +177,16 @@ void NarrowTile(const MatmulOperands& operands, const PanelTail& tail, int64_t t
   const std::byte* x = operands.x + tile_row * operands.x_row_bytes;
   const std::byte* w = operands.w + panel * operands.panel_bytes;
   for (int64_t left = operands.num_groups; left > 0; left -= kTileRows) {
-    for (int64_t line = 0; line < kTileRows * kPanelRowBytes; line += kCacheLineBytes) {
-      __builtin_prefetch(w + kFetchAheadBytes + line, 0, 3);
+    if (ahead == nullptr) {
+      FetchStep(w + kNarrowStepBytes);
+    } else {
+      ahead->Fetch();  // a step of a wide tile is half as many products
+      ahead->Fetch();
     }
     _tile_loadd(4, x, operands.x_row_bytes);
     Kernel::MultiplyNarrow(left >= kTileRows ? w : tail.groups);
     x += kTileRowBytes;
-    w += kTileRows * kPanelRowBytes;
+    w += kNarrowStepBytes;
   }
   const int64_t column = panel * kPanelColumns;
   if (StoresDirectly<Kernel>(operands, column, kPanelColumns)) {
@@ -220,28 +252,34 @@ void WideTile(const MatmulOperands& operands, const PanelTail& tail, int64_t fir
   }
 }
 
-// The group of panels from `panel` on, to be fetched by all row tiles but the first.
+// The group of panels from `panel` on, to be fetched while all row tiles meet the one before. It
+// may lie past the block: the next block of this thread mostly begins there.
 Ahead AheadOf(const MatmulOperands& operands, const MatmulBlock& block, int64_t panel,
               int64_t group_panels) {
-  const int64_t row_tiles = (block.row_end - block.row_begin) / (2 * kTileRows);
-  if (row_tiles < 2 || panel >= block.panel_end) return {};
-  const int64_t end =
-      panel + group_panels < block.panel_end ? panel + group_panels : block.panel_end;
+  const int64_t num_panels = (operands.n + kPanelColumns - 1) / kPanelColumns;
+  const int64_t end = panel + group_panels < num_panels ? panel + group_panels : num_panels;
+  if (panel >= end) return {};
+  const int64_t num_rows = block.row_end - block.row_begin;
+  const int64_t row_tiles = (num_rows + 2 * kTileRows - 1) / (2 * kTileRows);
   // A step of half a panel's 16 groups is 32 lines of weights.
-  const int64_t lines = 31 / (row_tiles - 1) + 1;
   return {operands.w + panel * operands.panel_bytes, operands.w + end * operands.panel_bytes,
-          lines < kMaxLinesPerStep ? lines : kMaxLinesPerStep};
+          31 / row_tiles + 1};
 }
 
-// At least 16 rows: every tile of x is full, the last ones by overlapping the ones before. The rows
-// of a tile stay in the first cache while a group of panels streams from the second.
+// How many panels meet all rows before the next ones do.
+int64_t GroupPanels(const MatmulOperands& operands, int64_t num_rows) {
+  // An empty product (k = 0) has panels of no bytes.
+  if (num_rows <= kRowsByPanel || operands.panel_bytes == 0) return 1;
+  return kPanelGroupBytes / operands.panel_bytes + 1;
+}
+
+// At least 16 rows: every tile of x is full, the last ones by overlapping the ones before. Of many
+// rows, those of a tile stay in the first cache while a group of panels streams from the second.
 template <typename Kernel>
 void RunFullTiles(const MatmulOperands& operands, const MatmulBlock& block) {
   const TileScope scope(kTileRows, 2);
   PanelTail tail;
-  // An empty product (k = 0) has panels of no bytes.
-  const int64_t group_panels =
-      operands.panel_bytes == 0 ? 1 : kPanelGroupBytes / operands.panel_bytes + 1;
+  const int64_t group_panels = GroupPanels(operands, block.row_end - block.row_begin);
   for (int64_t group = block.panel_begin; group < block.panel_end; group += group_panels) {
     const int64_t group_end =
         group + group_panels < block.panel_end ? group + group_panels : block.panel_end;
@@ -249,16 +287,14 @@ void RunFullTiles(const MatmulOperands& operands, const MatmulBlock& block) {
     for (int64_t row = block.row_begin; row < block.row_end; row += 2 * kTileRows) {
       const int64_t left = block.row_end - row;
       const int64_t last = row + (left < 2 * kTileRows ? left : 2 * kTileRows);
-      Ahead none{};
-      Ahead& fetched =
-          row == block.row_begin ? none : ahead;  // the first pass loads its own weights
       for (int64_t panel = group; panel < group_end; ++panel) {
         tail.Copy(operands, panel);
         if (left <= kTileRows) {
-          NarrowTile<Kernel>(operands, tail, last - kTileRows, row, last, panel);
+          Ahead* const others = row == block.row_begin ? nullptr : &ahead;
+          NarrowTile<Kernel>(operands, tail, last - kTileRows, row, last, panel, others);
         } else {
-          WideTile<Kernel>(operands, tail, row, last, panel, 0, fetched);
-          WideTile<Kernel>(operands, tail, row, last, panel, 1, fetched);
+          WideTile<Kernel>(operands, tail, row, last, panel, 0, ahead);
+          WideTile<Kernel>(operands, tail, row, last, panel, 1, ahead);
         }
       }
     }
@@ -276,7 +312,8 @@ void RunAmx(const MatmulOperands& operands, const MatmulBlock& block) {
   PanelTail tail;
   for (int64_t panel = block.panel_begin; panel < block.panel_end; ++panel) {
     tail.Copy(operands, panel);
-    NarrowTile<Kernel>(operands, tail, block.row_begin, block.row_begin, block.row_end, panel);
+    NarrowTile<Kernel>(operands, tail, block.row_begin, block.row_begin, block.row_end, panel,
+                       nullptr);
   }
 }
 
