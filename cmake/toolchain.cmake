@@ -20,13 +20,14 @@ endif()
 
 add_library(tandem_compile INTERFACE)
 target_include_directories(tandem_compile INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(tandem_compile INTERFACE
+set(tandem_flags
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
   -Wno-psabi             # kernels/cpu/vec.h passes wide vectors, always inlined
   -Wno-missing-field-initializers  # designated initialisers leave defaults out on purpose
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC bug 105651: false alarms in "literal" + string
   -ffp-contract=off      # contraction is explicit: std::fma where we mean it (DESIGN 3.4)
   -fno-math-errno)
+target_compile_options(tandem_compile INTERFACE "$<$<COMPILE_LANGUAGE:C,CXX>:${tandem_flags}>")
 if(TANDEM_FUZZ)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)

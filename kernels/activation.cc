@@ -3,6 +3,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/activation_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -12,6 +13,7 @@ void SiluMul(Context& context, const SiluMulArgs& args) {
   check.Match("y", args.y, {tokens, width}).Type("y", args.y, {DType::kF32, DType::kBf16});
   Dim both{"2 * width", 2 * width};
   check.Match("gate_up", args.gate_up, {tokens, both}).Type("gate_up", args.gate_up, {DType::kF32});
+  if (RunOnDevice(context, &DeviceOps::silu_mul, "SiluMul", args)) return;
   cpu::SiluMulRows work{.gate_up = args.gate_up.data<float>(), .width = width};
   if (args.y.dtype() == DType::kF32) {
     work.y_f32 = args.y.data<float>();
@@ -32,6 +34,7 @@ void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args) {
   check.Match("gate_up", args.gate_up, {tokens, both}).Type("gate_up", args.gate_up, {DType::kF32});
   check.Match("dgate_up", args.dgate_up, {tokens, both})
       .Type("dgate_up", args.dgate_up, {DType::kF32, DType::kBf16});
+  if (RunOnDevice(context, &DeviceOps::silu_mul_backward, "SiluMulBackward", args)) return;
   cpu::SiluMulBackwardRows work{
       .gate_up = args.gate_up.data<float>(), .dy = args.dy.data<float>(), .width = width};
   if (args.dgate_up.dtype() == DType::kF32) {
@@ -48,6 +51,7 @@ void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args) {
 
 void Add(Context& context, const AddArgs& args) {
   CHECK(args.x.shape() == args.y.shape(), args.x.shape(), args.y.shape());
+  if (RunOnDevice(context, &DeviceOps::add, "Add", args)) return;
   const float* x = args.x.data<float>();
   float* y = args.y.data<float>();
   cpu::AddFunction* run =

@@ -5,6 +5,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -14,12 +15,12 @@ void Embedding(Context& context, const EmbeddingArgs& args) {
   ShapeCheck check("Embedding");
   check.Match("ids", args.ids, {tokens}).Type("ids", args.ids, {DType::kI32});
   check.Match("y", args.y, {tokens, hidden}).Type("y", args.y, {DType::kF32});
+  if (RunOnDevice(context, &DeviceOps::embedding, "Embedding", args)) return;
   const int32_t* ids = args.ids.data<int32_t>();
   for (int64_t t = 0; t < tokens; ++t) {
     CHECK(ids[t] >= 0 && ids[t] < args.table.n(), "token", t, "id", ids[t], "vocabulary",
           args.table.n());
   }
-  CHECK(context.device.kind == DeviceKind::kCpu);
 
   // A row is strided through its panel: one cache line for each group of k, so a token costs
   // microseconds and two of them are worth two threads.

@@ -3,6 +3,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/matmul_backward.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -19,7 +20,7 @@ void Matmul(Context& context, const MatmulArgs& args) {
   if (!args.bias.empty()) {
     check.Match("bias", args.bias, {n}).Type("bias", args.bias, {DType::kF32});
   }
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::matmul, "Matmul", args)) return;
   cpu::Matmul(context, args);
 }
 

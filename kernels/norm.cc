@@ -5,6 +5,7 @@
 #include "kernels/cpu/norm_backward_rows.h"
 #include "kernels/cpu/norm_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -14,6 +15,10 @@ void RmsNorm(Context& context, const RmsNormArgs& args) {
   check.Match("x", args.x, {rows, width}).Type("x", args.x, {DType::kF32});
   check.Match("weight", args.weight, {width}).Type("weight", args.weight, {DType::kF32});
   check.Match("y", args.y, {rows, width}).Type("y", args.y, {DType::kF32, DType::kBf16});
+  if (!args.delta.empty()) {
+    check.Match("delta", args.delta, {rows, width}).Type("delta", args.delta, {DType::kF32});
+  }
+  if (RunOnDevice(context, &DeviceOps::rms_norm, "RmsNorm", args)) return;
   cpu::RmsNormRows work{
       .x = args.x.data<float>(),
       .weight = args.weight.data<float>(),
@@ -21,10 +26,7 @@ void RmsNorm(Context& context, const RmsNormArgs& args) {
       .eps = args.eps,
       .round_before_weight = args.cast == NormCast::kBeforeWeight,
   };
-  if (!args.delta.empty()) {
-    check.Match("delta", args.delta, {rows, width}).Type("delta", args.delta, {DType::kF32});
-    work.delta = args.delta.data<float>();
-  }
+  if (!args.delta.empty()) work.delta = args.delta.data<float>();
   if (args.y.dtype() == DType::kF32) {
     work.y_f32 = args.y.data<float>();
   } else {

@@ -4,6 +4,7 @@
 
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/quantize_rows.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
@@ -24,7 +25,7 @@ void QuantizeRows(Context& context, const QuantizeRowsArgs& args) {
   check.Match("x", args.x, {num_rows, width}).Type("x", args.x, {DType::kF32});
   check.Match("y", args.y, {num_rows, width}).Type("y", args.y, {DType::kI8});
   check.Match("scales", args.scales, {num_rows}).Type("scales", args.scales, {DType::kF32});
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::quantize_rows, "QuantizeRows", args)) return;
 
   const cpu::RowConversions& rows = cpu::RowConversionsFor(context.isa);
   const float* x = args.x.data<float>();
@@ -42,7 +43,7 @@ void Convert(Context& context, const ConvertArgs& args) {
   ShapeCheck check("Convert");
   check.Type("x", args.x, {DType::kF32, DType::kBf16, DType::kF16});
   check.Type("y", args.y, {DType::kF32, DType::kBf16, DType::kF16});
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::convert, "Convert", args)) return;
 
   const cpu::RowConversions& rows = cpu::RowConversionsFor(context.isa);
   const int64_t x_size = SizeOf(args.x.dtype());

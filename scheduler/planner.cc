@@ -14,6 +14,9 @@ namespace {
 constexpr int64_t kPageTokens = KvLayout::kPageTokens;
 // Of prompts, in each step, whatever the decodes beside them may then wait.
 constexpr int64_t kLeastPrefillTokens = kPageTokens;
+
+// Of so many steps with urgent work, one has room for the less urgent.
+constexpr int kUrgentSteps = 4;
 // A step with prompts may always take so many times as long as without them.
 constexpr double kPrefillSlowdown = 2.0;
 
@@ -106,7 +109,9 @@ void Planner::MakeRoomForUrgent() {
   }
 }
 
-// The most urgent priority that has work in this step may be slowed down only so far by the others.
+// The most urgent priority that has work may be slowed down only so far by the others. They get
+// their time in one step of four: if they were in all of them, nobody would know what steps take
+// without.
 void Planner::LimitLessUrgent() {
   const PlannedSequence* top = nullptr;
   for (const PlannedSequence& planned : plan_.sequences) {
@@ -121,8 +126,14 @@ void Planner::LimitLessUrgent() {
     if (!TakesPart(planned) || planned.sequence->request().priority > top_priority_) continue;
     urgent.Add(First(planned), std::min(Remaining(planned), config_.max_prefill_chunk));
   }
-  const double seconds = (config_.priority_slowdown - 1.0) * cost_.Seconds(urgent);
-  less_urgent_left_ = std::min(cost_.TokensWithin(seconds, 0), config_.max_step_tokens);
+  less_urgent_seconds_ += (config_.priority_slowdown - 1.0) * cost_.Seconds(urgent);
+  less_urgent_left_ = 0;
+  if (++num_urgent_steps_ < kUrgentSteps) return;
+  const int64_t in_time = cost_.TokensWithin(less_urgent_seconds_, 0);
+  if (in_time == 0) return;
+  less_urgent_left_ = std::min(in_time, config_.max_step_tokens);
+  less_urgent_seconds_ = 0.0;
+  num_urgent_steps_ = 0;
 }
 
 void Planner::PlanDecodes() {

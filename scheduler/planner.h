@@ -103,6 +103,8 @@ class Planner {
   const StepCost& cost_;
   Capacity capacity_;
   StepPlan plan_;
+  double less_urgent_seconds_ = 0.0;  // that the less urgent may still take beside the urgent
+  int num_urgent_steps_ = 0;          // since they last did
 
   // Scratch of one pass.
   std::vector<PlannedSequence*> prefills_;  // running and unfinished, shorter first

@@ -159,6 +159,7 @@ int Serve(const CommandLine& line) {
   }
   const std::vector<std::string> keys = CollectApiKeys(options);
   CheckExposure(options, keys);
+  CheckSchedulingSettings(options);
   CheckFailureSettings(options);
   Logger log(options.log_level, line.err);
   const StopSignals signals(HasReloadable(options) ? StopSignals::Reload::kOnHangUp

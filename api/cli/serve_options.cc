@@ -1,5 +1,7 @@
 #include "api/cli/serve_options.h"
 
+#include <fmt/format.h>
+
 #include <fstream>
 
 #include "api/cli/failing_runner.h"
@@ -48,7 +50,7 @@ void AddEngineSettings(Settings& settings, ServeOptions& options) {
                 .group = kGroup});
   settings.Add("priority-slowdown", &options.priority_slowdown,
                {.help = "how many times as long steps may take, at most, for less urgent requests "
-                        "beside more urgent ones; 0: any",
+                        "beside more urgent ones, 1 or more; 0: any",
                 .min = 0,
                 .max = 1000,
                 .group = kGroup});
@@ -237,6 +239,15 @@ void CheckExposure(const ServeOptions& options, const std::vector<std::string>& 
   throw ConfigError("--host " + options.host +
                     " lets other machines use this server without a key; set --api-key, or "
                     "--allow-unauthenticated if that is meant");
+}
+
+void CheckSchedulingSettings(const ServeOptions& options) {
+  if (options.priority_slowdown > 0.0 && options.priority_slowdown < 1.0) {
+    throw ConfigError(fmt::format(
+        "--priority-slowdown is {}, but no step is faster for having more to do; give 1 for none "
+        "at all, more for some, or 0 for any",
+        options.priority_slowdown));
+  }
 }
 
 void CheckFailureSettings(const ServeOptions& options) {

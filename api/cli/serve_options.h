@@ -28,7 +28,7 @@ struct ServeOptions {
   std::chrono::milliseconds max_queue_time{60'000};
   std::chrono::milliseconds queue_wait{0};
   std::chrono::milliseconds target_itl{15};
-  double priority_slowdown = 1.2;
+  double priority_slowdown = 1.1;
 
   BreakerOptions breaker;
   std::optional<std::string> degraded_answer;
@@ -65,6 +65,8 @@ void AddServeSettings(Settings& settings, ServeOptions& options);
 std::vector<std::string> CollectApiKeys(const ServeOptions& options);
 // ConfigError when strangers could use the server: another host than loopback, and no key.
 void CheckExposure(const ServeOptions& options, const std::vector<std::string>& keys);
+// ConfigError when a factor that slows down is below 1.
+void CheckSchedulingSettings(const ServeOptions& options);
 // ConfigError when the knobs of the circuit breaker contradict each other, the degraded answer is
 // no text, or fail_steps no steps.
 void CheckFailureSettings(const ServeOptions& options);

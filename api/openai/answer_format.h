@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/openai/error.h"
 #include "engine/runner.h"
 
 namespace tandem {
@@ -60,6 +61,9 @@ class AnswerFormat {
 
   virtual std::string Whole(std::span<const AnswerPart> choices,
                             const AnswerUsage& usage) const = 0;
+
+  // An error of the engine as this format tells it.
+  virtual ApiError Told(ApiError error) const { return error; }
 };
 
 // What both of OpenAI's formats are made of.

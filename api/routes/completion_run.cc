@@ -78,7 +78,7 @@ std::optional<ApiError> CompletionRun::SubmitRest() {
       const bool in_time = std::chrono::steady_clock::now() - task_.received < task_.queue_wait;
       if (*rejection == Rejection::kQueueFull && in_time) return std::nullopt;
       if (*rejection == Rejection::kUnhealthy) permit_.Fail();
-      return ErrorOfRejection(*rejection, model_.engine.Stats());
+      return format_.Told(ErrorOfRejection(*rejection, model_.engine.Stats()));
     }
     ++num_submitted_;
   }
@@ -144,7 +144,7 @@ void CompletionRun::End(Slot& slot, size_t index, ReplySink& sink) {
   if (reason == FinishReason::kFailed) permit_.Fail();
   if (slot.choice.stopped_by_string()) model_.engine.Cancel(slot.request->id, FinishReason::kStop);
   if (reason != FinishReason::kStop && reason != FinishReason::kLength) {
-    return Fail(ErrorOfFinish(reason, slot.choice.message()), sink);
+    return Fail(format_.Told(ErrorOfFinish(reason, slot.choice.message())), sink);
   }
   if (answer_cache_ != nullptr) Remember(slot, index);
   if (!ask_.stream) return;

@@ -38,6 +38,14 @@ class GenerateFormat : public AnswerFormat {
     return out;
   }
 
+  // A full queue is 503 here.
+  ApiError Told(ApiError error) const override {
+    if (error.status != 429) return error;
+    ApiError told = ErrorOfStatus(503, "Server overloaded: " + error.message);
+    told.retry_after_seconds = error.retry_after_seconds;
+    return told;
+  }
+
  private:
   const std::string request_id_;
   const Clock::time_point received_;
@@ -83,14 +91,7 @@ Reply GenerateRoute::operator()(Call& call) {
   std::vector<EncodedPrompt> prompts{generator_.Encode(ask.prompt, SpecialTokens::kAdd, "prompt")};
   generator_.Check(ask, prompts, "prompt");
   auto format = std::make_unique<GenerateFormat>(call.request.id, call.request.received);
-  try {
-    return generator_.Start(call, std::move(ask), std::move(prompts), std::move(format));
-  } catch (const ApiFailure& failure) {
-    if (failure.error().status != 429) throw;
-    ApiError error = ErrorOfStatus(503, "Server overloaded: " + failure.error().message);
-    error.retry_after_seconds = failure.error().retry_after_seconds;
-    throw ApiFailure(std::move(error));
-  }
+  return generator_.Start(call, std::move(ask), std::move(prompts), std::move(format));
 }
 
 }  // namespace tandem

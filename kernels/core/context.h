@@ -14,6 +14,7 @@ struct Context {
   ThreadPool& pool;
   InstructionSet isa = BestInstructionSet();
   Device device = kCpuDevice;
+  void* stream = nullptr;  // of the device, in which its work is ordered; null: the default one
   Workspace& workspace;  // scratch of the op that is running; ops release what they took
 };
 

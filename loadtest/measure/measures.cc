@@ -35,6 +35,8 @@ std::string_view Name(Metric metric) {
       return "tpot";
     case Metric::kE2e:
       return "e2e";
+    case Metric::kRejection:
+      return "rejection";
     case Metric::kSendDelay:
       return "send_delay";
   }
@@ -72,12 +74,15 @@ void Measures::Add(const RequestRecord& record, std::span<const uint32_t> gaps,
                    const GoodLimits& limits) {
   ++counts_[static_cast<size_t>(record.outcome)];
   At(Metric::kSendDelay).Record(duration_cast<microseconds>(record.sent - record.scheduled));
+  const nanoseconds e2e = record.end - record.scheduled;
+  if (record.outcome == Outcome::kTooMany || record.outcome == Outcome::kUnavailable) {
+    At(Metric::kRejection).Record(duration_cast<microseconds>(e2e));
+  }
   if (record.outcome != Outcome::kCompleted) return;
   num_input_tokens_ += record.num_input_tokens;
   num_cached_tokens_ += record.num_cached_tokens;
   num_output_tokens_ += record.num_output_tokens;
   if (record.has_usage) ++num_with_usage_;
-  const nanoseconds e2e = record.end - record.scheduled;
   At(Metric::kE2e).Record(duration_cast<microseconds>(e2e));
   bool is_good = IsWithin(e2e, limits.e2e);
   if (record.is_streamed) {

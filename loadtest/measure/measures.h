@@ -2,7 +2,8 @@
 // What is reported of a set of requests, as vLLM's benchmark defines it except that latencies count
 // from the time a request was due: TTFT to the first text of a stream; ITL, the gaps between texts
 // of a stream; TPOT, (e2e - TTFT) / (output tokens - 1); e2e to the last output. Only completed
-// requests have latencies. Sets of different workers or runs add up. One owner, one thread.
+// requests have these. Rejection is the time to the last byte of a 429 or 503. Sets of different
+// workers or runs add up. One owner, one thread.
 
 #include <array>
 #include <chrono>
@@ -18,10 +19,11 @@
 
 namespace tandem {
 
-enum class Metric : uint8_t { kTtft, kItl, kTpot, kE2e, kSendDelay };
-inline constexpr size_t kNumMetrics = 5;
+enum class Metric : uint8_t { kTtft, kItl, kTpot, kE2e, kRejection, kSendDelay };
+inline constexpr size_t kNumMetrics = 6;
 inline constexpr std::array<Metric, kNumMetrics> kMetrics = {
-    Metric::kTtft, Metric::kItl, Metric::kTpot, Metric::kE2e, Metric::kSendDelay};
+    Metric::kTtft, Metric::kItl,       Metric::kTpot,
+    Metric::kE2e,  Metric::kRejection, Metric::kSendDelay};
 
 std::string_view Name(Metric metric);  // "ttft", "send_delay"
 

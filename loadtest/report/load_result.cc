@@ -14,7 +14,7 @@
 namespace tandem {
 namespace {
 
-constexpr const char* kFormat = "tandem-loadtest/2";
+constexpr const char* kFormat = "tandem-loadtest/3";
 
 Json ErrorsJson(const RunOutcome& outcome) {
   Json errors = Json::object();

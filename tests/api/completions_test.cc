@@ -309,6 +309,30 @@ TEST(Completions, AStreamThatFailsBeforeItsFirstTokenHasAStatusOfItsOwn) {
   }
 }
 
+// Whether it found no place at once, in vain waited for one, or lost the one that it had.
+TEST(Completions, GenerateSaysThatTheServerIsOverloaded) {
+  const auto expect_overloaded = [](TestServer& server, const char* why) {
+    const RawResponse response = server.Post(R"({"prompt":"a"})", "/generate");
+    EXPECT_EQ(response.status, 503) << response.body;
+    EXPECT_FALSE(response.Header("retry-after").empty());
+    const json error = json::parse(response.body)["error"];
+    EXPECT_EQ(error["code"], "overloaded");
+    EXPECT_TRUE(error["message"].get<std::string>().starts_with("Server overloaded: the queue "))
+        << response.body;
+    EXPECT_NE(response.body.find(why), std::string::npos) << response.body;
+  };
+  TestServer full;
+  full.engine.max_requests = 0;
+  expect_overloaded(full, "is full with");
+  TestServer waiting({.queue_wait = std::chrono::milliseconds(40)});
+  waiting.engine.max_requests = 0;
+  expect_overloaded(waiting, "is full with");
+  TestServer displacing;
+  displacing.engine.text = "";
+  displacing.engine.fail_with = FinishReason::kDisplaced;
+  expect_overloaded(displacing, "a more urgent request took this one's place");
+}
+
 TEST(Completions, AStreamShowsNothingBeforeItsFirstTokenOrItsFirstSignOfLife) {
   for (const auto interval : {std::chrono::hours(1), std::chrono::hours(0)}) {
     TestServer server({.limits = {.keep_alive_interval = interval}});

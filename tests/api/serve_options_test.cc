@@ -101,6 +101,15 @@ TEST(ServeOptions, KeepTimesAndSizesInRange) {
   EXPECT_THROW(Parse({"--max-connections", "10000000"}), ConfigError);
 }
 
+TEST(ServeOptions, SlowUrgentRequestsDownByAFactor) {
+  for (const char* factor : {"0", "1", "1.2", "1000"}) {
+    CheckSchedulingSettings(Parse({"--priority-slowdown", factor}));
+  }
+  for (const char* factor : {"0.2", "0.99"}) {
+    EXPECT_THROW(CheckSchedulingSettings(Parse({"--priority-slowdown", factor})), ConfigError);
+  }
+}
+
 TEST(ServeOptions, SetTheCircuitBreaker) {
   const BreakerOptions usual = Parse({}).breaker;
   EXPECT_EQ(usual.threshold, 0.1);

@@ -75,6 +75,17 @@ TEST(Measures, OnlyCompletedRequestsHaveLatencies) {
   EXPECT_EQ(measures.num_output_tokens(), 0);
 }
 
+TEST(Measures, ARejectionLastsFromWhenItWasDueToTheEndOfTheAnswer) {
+  Measures measures;
+  for (const Outcome outcome : {Outcome::kTooMany, Outcome::kUnavailable, Outcome::kServerError,
+                                Outcome::kRefused, Outcome::kCompleted}) {
+    measures.Add(Failed(outcome), {}, {});
+  }
+  EXPECT_EQ(measures.of(Metric::kRejection).count(), 2);
+  EXPECT_DOUBLE_EQ(measures.of(Metric::kRejection).mean_microseconds(), 600'000.0);
+  EXPECT_DOUBLE_EQ(measures.Quantile(Metric::kRejection, 1.0), 600.0);
+}
+
 TEST(Measures, APercentileThatFallsOnErrorsIsInfinite) {
   Measures measures;
   for (int i = 0; i < 96; ++i) measures.Add(ElevenTokens(), {}, {});

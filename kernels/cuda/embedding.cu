@@ -1,0 +1,65 @@
+// Bound by memory: a thread an element of the result. Rows of a packed matrix lie strided through
+// their panel.
+
+#include "kernels/embedding.h"
+
+#include "kernels/cuda/ops.h"
+#include "kernels/cuda/primitives/elementwise.cuh"
+#include "kernels/cuda/primitives/numbers.cuh"
+
+namespace tandem::cuda {
+namespace {
+
+template <typename T>
+struct EmbeddingBody {
+  const int32_t* ids;
+  const T* table;       // packed
+  const float* scales;  // [vocabulary], i8 only
+  float* y;
+  int64_t hidden;
+  int64_t padded_hidden;
+  int64_t group;
+
+  __device__ void operator()(int64_t i) const {
+    const int64_t id = ids[i / hidden];
+    const int64_t k = i % hidden;
+    const int64_t panel = id / PackedMatrix::kPanel;
+    const int64_t column = id % PackedMatrix::kPanel;
+    const int64_t at = panel * PackedMatrix::kPanel * padded_hidden +
+                       k / group * PackedMatrix::kPanel * group + column * group + k % group;
+    if constexpr (sizeof(T) == 1) {
+      y[i] = static_cast<float>(table[at]) * scales[id];
+    } else {
+      y[i] = ToFloat(table[at]);
+    }
+  }
+};
+
+template <typename T>
+void Run(Context& context, const EmbeddingArgs& args) {
+  const EmbeddingBody<T> body{.ids = args.ids.data<int32_t>(),
+                              .table = reinterpret_cast<const T*>(args.table.data()),
+                              .scales = args.table.scales(),
+                              .y = args.y.data<float>(),
+                              .hidden = args.table.k(),
+                              .padded_hidden = args.table.padded_k(),
+                              .group = args.table.group()};
+  ForEach("embedding", context.stream, args.y.num_elements(), body);
+}
+
+}  // namespace
+
+void Embedding(Context& context, const EmbeddingArgs& args) {
+  switch (args.table.dtype()) {
+    case DType::kBf16:
+      return Run<__nv_bfloat16>(context, args);
+    case DType::kF16:
+      return Run<__half>(context, args);
+    case DType::kI8:
+      return Run<int8_t>(context, args);
+    default:
+      return Run<float>(context, args);
+  }
+}
+
+}  // namespace tandem::cuda

@@ -1,0 +1,18 @@
+#include "kernels/cuda/ops.h"
+
+namespace tandem::cuda {
+
+DeviceOps Ops() {
+  return {
+      .rms_norm = RmsNorm,
+      .silu_mul = SiluMul,
+      .silu_mul_backward = SiluMulBackward,
+      .add = Add,
+      .quantize_rows = QuantizeRows,
+      .convert = Convert,
+      .embedding = Embedding,
+      .matmul = Matmul,
+  };
+}
+
+}  // namespace tandem::cuda

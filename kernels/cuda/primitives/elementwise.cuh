@@ -1,0 +1,24 @@
+#pragma once
+// A kernel that does the same for every index from 0 on.
+
+#include "kernels/cuda/primitives/launch.cuh"
+
+namespace tandem::cuda {
+
+inline constexpr int kElementwiseThreads = 256;
+
+template <typename Body>
+__global__ void __launch_bounds__(kElementwiseThreads) ForEachKernel(int64_t count, Body body) {
+  const int64_t i = int64_t{blockIdx.x} * kElementwiseThreads + threadIdx.x;
+  if (i < count) body(i);
+}
+
+// body(i) for 0 <= i < count; Body is a struct of pointers and sizes with a __device__ operator().
+template <typename Body>
+void ForEach(const char* name, void* stream, int64_t count, const Body& body) {
+  if (count == 0) return;
+  Launch(name, {NumBlocks(count, kElementwiseThreads), kElementwiseThreads}, stream,
+         ForEachKernel<Body>, count, body);
+}
+
+}  // namespace tandem::cuda

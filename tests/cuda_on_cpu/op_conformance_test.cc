@@ -1,0 +1,129 @@
+// Every CUDA op on the cases of the op table, in all schedules: agrees with double precision, with
+// the same bits in each, and writes nothing but its outputs.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "kernels/activation.h"
+#include "kernels/core/error.h"
+#include "kernels/cuda/ops.h"
+#include "kernels/matmul.h"
+#include "kernels/quantize.h"
+#include "tests/cuda_on_cpu/schedules.h"
+#include "tests/support/ops/op_cases.h"
+#include "tests/support/ops/operands.h"
+#include "tests/support/tolerances.h"
+
+namespace tandem {
+namespace {
+
+// Ops of the table that have a CUDA kernel. The rest of the table is still to come.
+const std::set<std::string>& CudaOps() {
+  static const std::set<std::string> ops = {"matmul",   "rms_norm",  "rms_norm+residual",
+                                            "silu_mul", "add",       "quantize_rows",
+                                            "convert",  "embedding", "silu_mul_backward"};
+  return ops;
+}
+
+class CudaOpTable : public testing::Test {
+ protected:
+  CudaOpTable() {
+    SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
+    on_cuda_.context().device = {DeviceKind::kCuda, 0};
+  }
+  ~CudaOpTable() override {
+    SetDeviceOps(DeviceKind::kCuda, {});
+    cuda_on_cpu::SetSchedule({});
+  }
+
+  void Check(const OpCase& c) {
+    const std::unique_ptr<OpRun> run = c.prepare(on_cpu_);
+    const std::vector<std::vector<double>> want = run->Reference();
+    std::vector<std::vector<std::byte>> first;
+    for (const cuda_on_cpu::Schedule& schedule : AllSchedules()) {
+      SCOPED_TRACE(c.Label() + ", " + Describe(schedule));
+      cuda_on_cpu::SetSchedule(schedule);
+      run->Reset();
+      run->Run(on_cuda_);
+      ASSERT_TRUE(run->tensors().Intact()) << "an input or a sentinel has changed";
+      std::vector<std::vector<std::byte>> bits;
+      for (const ConstTensorView& output : run->Outputs()) {
+        bits.emplace_back(output.bytes(), output.bytes() + output.size_bytes());
+      }
+      if (first.empty()) first = bits;
+      ASSERT_TRUE(bits == first) << "other bits than in the first schedule";
+      for (size_t i = 0; i < want.size(); ++i) {
+        const ConstTensorView output = run->Outputs()[i];
+        const DType dtype = output.dtype() == DType::kF32 ? c.tolerance : output.dtype();
+        ASSERT_EQ(Difference(output, want[i], OpTolerance(dtype)), "") << "in output " << i;
+      }
+    }
+  }
+
+  OpContext on_cpu_;
+  OpContext on_cuda_;
+};
+
+TEST_F(CudaOpTable, AgreesEverywhere) {
+  std::map<std::string, int> counts;
+  for (const OpCase& c : OpCases(OpUse::kTest)) {
+    if (!CudaOps().contains(c.op)) continue;
+    ++counts[c.op];
+    Check(c);
+    if (HasFatalFailure()) return;
+  }
+  for (const std::string& op : CudaOps()) EXPECT_GT(counts[op], 0) << op << " has no cases";
+}
+
+// A row's bits do not depend on the rows beside it.
+TEST_F(CudaOpTable, MatmulRowsHaveTheSameBitsAloneAndInABatch) {
+  for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8}) {
+    constexpr int64_t kTokens = 150;
+    constexpr int64_t kK = 172;
+    constexpr int64_t kN = 100;
+    const PackedMatrix w = PackMatrix(on_cpu_, NormalTensor({kN, kK}, 1).view(), dtype);
+    const Tensor x_f32 = NormalTensor({kTokens, kK}, 2);
+    Tensor x(w.input_dtype(), {kTokens, kK});
+    Tensor scales(DType::kF32, {kTokens});
+    if (dtype == DType::kI8) {
+      QuantizeRows(on_cpu_, {.x = x_f32.view(), .y = x.view(), .scales = scales.view()});
+    } else {
+      Convert(on_cpu_, {.x = x_f32.view(), .y = x.view()});
+    }
+    const auto run = [&](int64_t first, int64_t count) {
+      Tensor y(DType::kF32, {count, kN});
+      Matmul(on_cuda_, {.x = x.view().Rows(first, count),
+                        .x_scales = scales.view().Rows(first, count),
+                        .w = w,
+                        .y = y.view()});
+      return y;
+    };
+    const Tensor all = run(0, kTokens);
+    for (const auto& [first, count] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, 1}, {149, 1}, {63, 3}, {17, 70}}) {
+      const Tensor some = run(first, count);
+      EXPECT_EQ(std::memcmp(some.view().bytes(), all.view().Rows(first, count).bytes(),
+                            static_cast<size_t>(some.view().size_bytes())),
+                0)
+          << Name(dtype) << " rows " << first << " + " << count;
+    }
+  }
+}
+
+TEST_F(CudaOpTable, AnOpWithoutAKernelSaysSo) {
+  SetDeviceOps(DeviceKind::kCuda, {});
+  const Tensor x = NormalTensor({2, 3}, 1);
+  Tensor y(DType::kF32, {2, 3});
+  try {
+    Add(on_cuda_, {.x = x.view(), .y = y.view()});
+    FAIL();
+  } catch (const DeviceError& error) {
+    EXPECT_NE(std::string(error.what()).find("Add does not run on CUDA"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace tandem
