@@ -7,14 +7,20 @@
 
 namespace tandem {
 
+struct AdamWArgs;
 struct AddArgs;
 struct ConvertArgs;
 struct EmbeddingArgs;
+struct EmbeddingBackwardArgs;
 struct MatmulArgs;
+struct MergeColumnsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
+struct RopeArgs;
 struct SiluMulArgs;
 struct SiluMulBackwardArgs;
+struct SplitColumnsArgs;
+struct SumRowsArgs;
 
 // Operands are views of memory of context.device; work goes to context.stream.
 struct DeviceOps {
@@ -25,7 +31,13 @@ struct DeviceOps {
   void (*quantize_rows)(Context&, const QuantizeRowsArgs&) = nullptr;
   void (*convert)(Context&, const ConvertArgs&) = nullptr;
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;
+  void (*embedding_backward)(Context&, const EmbeddingBackwardArgs&) = nullptr;
   void (*matmul)(Context&, const MatmulArgs&) = nullptr;
+  void (*rope)(Context&, const RopeArgs&) = nullptr;
+  void (*split_columns)(Context&, const SplitColumnsArgs&) = nullptr;
+  void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;
+  void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
+  void (*adamw)(Context&, const AdamWArgs&) = nullptr;
 };
 
 // For all contexts of that kind of device from here on. Not while ops run.

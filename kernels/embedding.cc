@@ -36,11 +36,11 @@ void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args) {
   check.Match("dtable", args.dtable, {vocab, hidden}).Type("dtable", args.dtable, {DType::kF32});
   check.Match("dy", args.dy, {tokens, hidden}).Type("dy", args.dy, {DType::kF32});
   check.Match("ids", args.ids, {tokens}).Type("ids", args.ids, {DType::kI32});
+  if (RunOnDevice(context, &DeviceOps::embedding_backward, "EmbeddingBackward", args)) return;
   const int32_t* ids = args.ids.data<int32_t>();
   for (int64_t t = 0; t < tokens; ++t) {
     CHECK(ids[t] >= 0 && ids[t] < vocab, "token", t, "id", ids[t], "vocabulary", vocab.value());
   }
-  CHECK(context.device.kind == DeviceKind::kCpu);
   // Threads own columns, so that a row is added to in the order of the tokens.
   constexpr int64_t kStrip = 16;
   const float* dy = args.dy.data<float>();

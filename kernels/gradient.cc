@@ -4,6 +4,7 @@
 #include "kernels/cpu/gradient.h"
 #include "kernels/cpu/norm_backward_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -27,6 +28,7 @@ void SumRows(Context& context, const SumRowsArgs& args) {
   Dim rows{"rows"}, width{"width"};
   check.Match("x", args.x, {rows, width}).Type("x", args.x, {DType::kF32});
   check.Match("y", args.y, {width}).Type("y", args.y, {DType::kF32});
+  if (RunOnDevice(context, &DeviceOps::sum_rows, "SumRows", args)) return;
   const int64_t num_blocks = NumGradientBlocks(rows);
   WorkspaceScope scratch(context.workspace);
   const TensorView partials(scratch.Take<float>(num_blocks * width), Shape{num_blocks, width});

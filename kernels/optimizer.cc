@@ -6,6 +6,7 @@
 #include "kernels/core/check.h"
 #include "kernels/cpu/optimizer_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -14,7 +15,7 @@ void AdamW(Context& context, const AdamWArgs& args) {
   CHECK(args.gradient.shape() == shape, args.gradient.shape(), shape);
   CHECK(args.m.shape() == shape && args.v.shape() == shape, args.m.shape(), args.v.shape(), shape);
   CHECK(args.step >= 1, args.step);
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::adamw, "AdamW", args)) return;
   const auto step = static_cast<double>(args.step);
   const double correction1 = 1.0 - std::pow(args.beta1, step);
   const double correction2 = 1.0 - std::pow(args.beta2, step);

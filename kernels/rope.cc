@@ -6,6 +6,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/rope_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -42,6 +43,7 @@ void Rope(Context& context, const RopeArgs& args) {
   Dim tokens{"tokens"}, heads{"heads"}, head_dim{"head_dim", args.table.config().head_dim};
   check.Match("positions", args.positions, {tokens});
   check.Match("x", args.x, {tokens, heads, head_dim});
+  if (RunOnDevice(context, &DeviceOps::rope, "Rope", args)) return;
   const cpu::RopeRows work{
       .positions = args.positions.data<int32_t>(),
       .table = args.table.rows().data<float>(),

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
+#include "kernels/device_ops.h"
+
 namespace tandem {
 namespace {
 
 // Below this many bytes a second thread costs more than it copies.
 constexpr int64_t kBytesWorthAThread = 64 << 10;
 
-// Calls copy(row, part, first, width) for the columns [first, first + width) of each row that
-// belong to each part.
-template <typename Parts, typename Copy>
-void ForEachPiece(Context& context, const Parts& parts, const Shape& whole, Copy copy) {
+template <typename Parts>
+void CheckParts(const Parts& parts, const Shape& whole) {
   const int64_t rows = whole[0], width = whole[1];
   int64_t total = 0;
   for (const auto& part : parts) {
@@ -19,6 +19,13 @@ void ForEachPiece(Context& context, const Parts& parts, const Shape& whole, Copy
     total += part.num_elements();
   }
   CHECK(total == rows * width, total, whole);
+}
+
+// Calls copy(row, part, first, width) for the columns [first, first + width) of each row that
+// belong to each part.
+template <typename Parts, typename Copy>
+void ForEachPiece(Context& context, const Parts& parts, const Shape& whole, Copy copy) {
+  const int64_t rows = whole[0], width = whole[1];
   if (rows == 0) return;
   const int64_t row_bytes = width * static_cast<int64_t>(sizeof(float));
   const int64_t grain = kBytesWorthAThread / (row_bytes + 1) + 1;
@@ -37,6 +44,8 @@ void ForEachPiece(Context& context, const Parts& parts, const Shape& whole, Copy
 }  // namespace
 
 void SplitColumns(Context& context, const SplitColumnsArgs& args) {
+  CheckParts(args.parts, args.x.shape());
+  if (RunOnDevice(context, &DeviceOps::split_columns, "SplitColumns", args)) return;
   const float* x = args.x.data<float>();
   const int64_t width = args.x.dim(1);
   ForEachPiece(context, args.parts, args.x.shape(),
@@ -46,6 +55,8 @@ void SplitColumns(Context& context, const SplitColumnsArgs& args) {
 }
 
 void MergeColumns(Context& context, const MergeColumnsArgs& args) {
+  CheckParts(args.parts, args.x.shape());
+  if (RunOnDevice(context, &DeviceOps::merge_columns, "MergeColumns", args)) return;
   float* x = args.x.data<float>();
   const int64_t width = args.x.dim(1);
   ForEachPiece(context, args.parts, args.x.shape(),

@@ -47,6 +47,20 @@ void Run(Context& context, const EmbeddingArgs& args) {
   ForEach("embedding", context.stream, args.y.num_elements(), body);
 }
 
+// A thread a column, tokens ascending.
+struct EmbeddingBackwardBody {
+  const int32_t* ids;
+  const float* dy;
+  float* dtable;
+  int64_t tokens;
+  int64_t hidden;
+
+  __device__ void operator()(int64_t column) const {
+    for (int64_t t = 0; t < tokens; ++t)
+      dtable[ids[t] * hidden + column] += dy[t * hidden + column];
+  }
+};
+
 }  // namespace
 
 void Embedding(Context& context, const EmbeddingArgs& args) {
@@ -60,6 +74,15 @@ void Embedding(Context& context, const EmbeddingArgs& args) {
     default:
       return Run<float>(context, args);
   }
+}
+
+void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args) {
+  const EmbeddingBackwardBody body{.ids = args.ids.data<int32_t>(),
+                                   .dy = args.dy.data<float>(),
+                                   .dtable = args.dtable.data<float>(),
+                                   .tokens = args.dy.dim(0),
+                                   .hidden = args.dy.dim(1)};
+  ForEach("embedding_backward", context.stream, body.hidden, body);
 }
 
 }  // namespace tandem::cuda

@@ -11,7 +11,13 @@ DeviceOps Ops() {
       .quantize_rows = QuantizeRows,
       .convert = Convert,
       .embedding = Embedding,
+      .embedding_backward = EmbeddingBackward,
       .matmul = Matmul,
+      .rope = Rope,
+      .split_columns = SplitColumns,
+      .merge_columns = MergeColumns,
+      .sum_rows = SumRows,
+      .adamw = AdamW,
   };
 }
 

@@ -5,14 +5,20 @@
 
 namespace tandem::cuda {
 
+void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
+void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
+void MergeColumns(Context& context, const MergeColumnsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
+void Rope(Context& context, const RopeArgs& args);
 void SiluMul(Context& context, const SiluMulArgs& args);
 void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
+void SplitColumns(Context& context, const SplitColumnsArgs& args);
+void SumRows(Context& context, const SumRowsArgs& args);
 
 // All of them, for SetDeviceOps.
 DeviceOps Ops();

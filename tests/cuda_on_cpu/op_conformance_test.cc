@@ -22,9 +22,11 @@ namespace {
 
 // Ops of the table that have a CUDA kernel. The rest of the table is still to come.
 const std::set<std::string>& CudaOps() {
-  static const std::set<std::string> ops = {"matmul",   "rms_norm",  "rms_norm+residual",
-                                            "silu_mul", "add",       "quantize_rows",
-                                            "convert",  "embedding", "silu_mul_backward"};
+  static const std::set<std::string> ops = {
+      "adamw",   "add",           "convert",       "embedding",         "embedding_backward",
+      "matmul",  "merge_columns", "quantize_rows", "rms_norm",          "rms_norm+residual",
+      "rope",    "rope_backward", "silu_mul",      "silu_mul_backward", "split_columns",
+      "sum_rows"};
   return ops;
 }
 
