@@ -5,6 +5,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/attention_backward.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
@@ -38,14 +39,14 @@ void Attention(Context& context, const AttentionArgs& args) {
   CHECK(num_heads > 0 && num_heads % layout.num_kv_heads == 0, num_heads.value(),
         layout.num_kv_heads);
   CHECK(args.window >= 0, args.window);
-  CheckBatch(args.batch, tokens, args.pool);
-  CheckPages(args.batch, args.pool, args.window);
   if (!args.statistics.empty()) {
     Dim two{"2", 2};
     check.Match("statistics", args.statistics, {tokens, num_heads, two})
         .Type("statistics", args.statistics, {DType::kF32});
   }
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::attention, "Attention", args)) return;
+  CheckBatch(args.batch, tokens, args.pool);
+  CheckPages(args.batch, args.pool, args.window);
   if (tokens > 0) cpu::Attention(context, args);
 }
 

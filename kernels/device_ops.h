@@ -9,9 +9,11 @@ namespace tandem {
 
 struct AdamWArgs;
 struct AddArgs;
+struct AttentionArgs;
 struct ConvertArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
+struct KvWriteArgs;
 struct MatmulArgs;
 struct MergeColumnsArgs;
 struct QuantizeRowsArgs;
@@ -22,7 +24,8 @@ struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
 struct SumRowsArgs;
 
-// Operands are views of memory of context.device; work goes to context.stream.
+// Operands are views of memory of context.device, so what they hold is not checked there; work goes
+// to context.stream.
 struct DeviceOps {
   void (*rms_norm)(Context&, const RmsNormArgs&) = nullptr;
   void (*silu_mul)(Context&, const SiluMulArgs&) = nullptr;
@@ -37,6 +40,8 @@ struct DeviceOps {
   void (*split_columns)(Context&, const SplitColumnsArgs&) = nullptr;
   void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;
   void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
+  void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
+  void (*attention)(Context&, const AttentionArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
 };
 

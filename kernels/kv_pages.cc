@@ -6,6 +6,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/kv_page_layout.h"
 #include "kernels/cpu/kv_pages.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
@@ -82,8 +83,8 @@ void KvWrite(Context& context, const KvWriteArgs& args) {
       .Match("v", args.v, {tokens, heads, head_dim})
       .Type("k", args.k, {DType::kF32})
       .Type("v", args.v, {DType::kF32});
+  if (RunOnDevice(context, &DeviceOps::kv_write, "KvWrite", args)) return;
   CheckBatch(args.batch, tokens, args.pool);
-  CHECK(context.device.kind == DeviceKind::kCpu);
   cpu::KvWrite(context, args);
 }
 

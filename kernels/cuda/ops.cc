@@ -17,6 +17,8 @@ DeviceOps Ops() {
       .split_columns = SplitColumns,
       .merge_columns = MergeColumns,
       .sum_rows = SumRows,
+      .kv_write = KvWrite,
+      .attention = Attention,
       .adamw = AdamW,
   };
 }

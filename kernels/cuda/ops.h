@@ -7,9 +7,11 @@ namespace tandem::cuda {
 
 void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
+void Attention(Context& context, const AttentionArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
+void KvWrite(Context& context, const KvWriteArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);

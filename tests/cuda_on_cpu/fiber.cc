@@ -10,6 +10,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -112,6 +113,9 @@ FiberStack::~FiberStack() {
 void Fiber::Start(const FiberStack& stack, void (*main)(void*), void* argument) {
   // What cuda_on_cpu_switch takes from the stack: six registers and where to go on; there, as after
   // a call, the stack is 8 below a multiple of 16.
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack.begin(), FiberStack::kBytes);  // of frames left for good
+#endif
   auto* top = reinterpret_cast<uintptr_t*>(stack.end());
   *--top = 0;  // would be the return address of Begin
   *--top = reinterpret_cast<uintptr_t>(Begin);

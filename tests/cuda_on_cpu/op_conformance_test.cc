@@ -13,6 +13,7 @@
 #include "kernels/matmul.h"
 #include "kernels/quantize.h"
 #include "tests/cuda_on_cpu/schedules.h"
+#include "tests/support/ops/attention_ops.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
 #include "tests/support/tolerances.h"
@@ -23,10 +24,11 @@ namespace {
 // Ops of the table that have a CUDA kernel. The rest of the table is still to come.
 const std::set<std::string>& CudaOps() {
   static const std::set<std::string> ops = {
-      "adamw",   "add",           "convert",       "embedding",         "embedding_backward",
-      "matmul",  "merge_columns", "quantize_rows", "rms_norm",          "rms_norm+residual",
-      "rope",    "rope_backward", "silu_mul",      "silu_mul_backward", "split_columns",
-      "sum_rows"};
+      "adamw",         "add",           "attention",          "kv_write",
+      "convert",       "embedding",     "embedding_backward", "matmul",
+      "merge_columns", "quantize_rows", "rms_norm",           "rms_norm+residual",
+      "rope",          "rope_backward", "silu_mul",           "silu_mul_backward",
+      "split_columns", "sum_rows"};
   return ops;
 }
 
@@ -80,6 +82,15 @@ TEST_F(CudaOpTable, AgreesEverywhere) {
   for (const std::string& op : CudaOps()) EXPECT_GT(counts[op], 0) << op << " has no cases";
 }
 
+// Nothing above was the CPU's work.
+TEST_F(CudaOpTable, GoesToTheDevice) {
+  SetDeviceOps(DeviceKind::kCuda, {});
+  for (const OpCase& c : OpCases(OpUse::kTest)) {
+    if (!CudaOps().contains(c.op)) continue;
+    EXPECT_THROW(c.prepare(on_cpu_)->Run(on_cuda_), DeviceError) << c.Label();
+  }
+}
+
 // A row's bits do not depend on the rows beside it.
 TEST_F(CudaOpTable, MatmulRowsHaveTheSameBitsAloneAndInABatch) {
   for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8}) {
@@ -111,6 +122,41 @@ TEST_F(CudaOpTable, MatmulRowsHaveTheSameBitsAloneAndInABatch) {
                             static_cast<size_t>(some.view().size_bytes())),
                 0)
           << Name(dtype) << " rows " << first << " + " << count;
+    }
+  }
+}
+
+// Nor on the other sequences, or on how many of its tokens come in one step. Slots that hold no key
+// are NaN.
+TEST_F(CudaOpTable, AttentionRowsHaveTheSameBitsInAnyStep) {
+  for (const AttentionHeads& heads : std::vector<AttentionHeads>{
+           {.num_heads = 8, .num_kv_heads = 2, .head_dim = 64, .dtype = DType::kBf16},
+           {.num_heads = 4, .num_kv_heads = 4, .head_dim = 80, .window = 70, .dtype = DType::kBf16},
+           {.num_heads = 3, .num_kv_heads = 1, .head_dim = 96, .dtype = DType::kBf16},
+           {.num_heads = 4, .num_kv_heads = 2, .head_dim = 128, .dtype = DType::kBf16},
+           {.num_heads = 2, .num_kv_heads = 1, .head_dim = 40, .dtype = DType::kBf16},
+           {.num_heads = 2, .num_kv_heads = 1, .head_dim = 64, .dtype = DType::kF32}}) {
+    SCOPED_TRACE(heads.Label());
+    constexpr int64_t kLength = 600;
+    AttentionOp whole(on_cpu_, {heads, {{kLength, kLength}}});
+    whole.Run(on_cuda_);
+    const double tolerance = OpTolerance(heads.dtype);
+    for (const int64_t position : {int64_t{0}, int64_t{63}, int64_t{511}, kLength - 1}) {
+      EXPECT_EQ(Difference(whole.y.Rows(position, 1),
+                           ReferenceAttentionRow(heads, whole.texts()[0], position), tolerance),
+                "")
+          << "position " << position;
+    }
+    for (const std::vector<SequenceShape>& step : std::vector<std::vector<SequenceShape>>{
+             {{1, kLength}}, {{1, 301}, {4, 9}}, {{70, 575}, {0, 20}, {1, 700}}, {{17, 17}}}) {
+      AttentionOp part(on_cpu_, {heads, step});
+      part.Run(on_cuda_);
+      const SequenceShape& sequence = step.front();
+      const ConstTensorView want =
+          whole.y.Rows(sequence.context_len - sequence.new_tokens, sequence.new_tokens);
+      EXPECT_EQ(std::memcmp(part.y.bytes(), want.bytes(), static_cast<size_t>(want.size_bytes())),
+                0)
+          << sequence.new_tokens << " tokens up to " << sequence.context_len;
     }
   }
 }

@@ -1,0 +1,58 @@
+// Bound by memory: a thread an element of k and of v. Neighbouring dims of a token lie in different
+// rows of the page, so stores are scattered; they are few beside what made the token.
+
+#include "kernels/kv_pages.h"
+
+#include "kernels/cuda/ops.h"
+#include "kernels/cuda/primitives/elementwise.cuh"
+#include "kernels/cuda/primitives/kv_page.cuh"
+#include "kernels/cuda/primitives/numbers.cuh"
+
+namespace tandem::cuda {
+namespace {
+
+template <typename T>
+struct KvWriteBody {
+  const float* k;
+  const float* v;
+  PagedBatch batch;
+
+  __device__ void operator()(int64_t i) const {
+    const int dim = static_cast<int>(i % batch.head_dim);
+    const int kv_head = static_cast<int>(i / batch.head_dim % batch.num_kv_heads);
+    const int64_t token = i / batch.head_dim / batch.num_kv_heads;
+    // The last sequence that begins at this token or before (empty ones begin where the next does).
+    int low = 0;
+    int high = batch.num_seqs - 1;
+    while (low < high) {
+      const int middle = (low + high + 1) / 2;
+      if (batch.cu_seqlens[middle] <= token) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    const int64_t position = batch.context_lens[low] - (batch.cu_seqlens[low + 1] - token);
+    constexpr int kTokens = PageIndex<T>::kTokens;
+    auto* const head = reinterpret_cast<T*>(batch.Head(low, position / kTokens, kv_head));
+    const int slot = static_cast<int>(position % kTokens);
+    head[PageIndex<T>::Key(slot, dim)] = FromFloat<T>(k[i]);
+    head[PageIndex<T>::Value(slot, dim, batch.head_dim)] = FromFloat<T>(v[i]);
+  }
+};
+
+template <typename T>
+void Run(Context& context, const KvWriteArgs& args) {
+  const KvWriteBody<T> body{args.k.data<float>(), args.v.data<float>(),
+                            PagedBatchOf(args.batch, args.pool, args.layer)};
+  ForEach("kv_write", context.stream, args.k.num_elements(), body);
+}
+
+}  // namespace
+
+void KvWrite(Context& context, const KvWriteArgs& args) {
+  if (args.pool.layout().dtype == DType::kF32) return Run<float>(context, args);
+  Run<__nv_bfloat16>(context, args);
+}
+
+}  // namespace tandem::cuda
