@@ -99,7 +99,7 @@ class Block {
   void Wait(State state, const std::source_location& where);
   void ReleaseBarrier();
   void FailStuck();
-  std::vector<int> Turns();
+  void DealTurns();
 
   const std::string& kernel_;
   const LaunchShape& shape_;
@@ -112,6 +112,7 @@ class Block {
   Index3 index_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
+  std::vector<int> turns_;  // threads in the order of their turns; here, as a fault unwinds nothing
   Thread* current_ = nullptr;
   Fiber scheduler_;
   int num_done_ = 0;
@@ -256,13 +257,11 @@ void Block::WarpOperation(const char* name, uint32_t mask, void* operand, WarpFu
   }
 }
 
-// Threads in the order in which they get their turns this time.
-std::vector<int> Block::Turns() {
-  std::vector<int> turns(threads_.size());
-  std::iota(turns.begin(), turns.end(), 0);
-  if (schedule_.order == Order::kReverse) std::reverse(turns.begin(), turns.end());
-  if (schedule_.order == Order::kRandom) std::shuffle(turns.begin(), turns.end(), random_);
-  return turns;
+void Block::DealTurns() {
+  turns_.resize(threads_.size());
+  std::iota(turns_.begin(), turns_.end(), 0);
+  if (schedule_.order == Order::kReverse) std::reverse(turns_.begin(), turns_.end());
+  if (schedule_.order == Order::kRandom) std::shuffle(turns_.begin(), turns_.end(), random_);
 }
 
 void Block::FailStuck() {
@@ -305,7 +304,8 @@ void Block::Run(const Index3& index) {
   }
   while (num_done_ < static_cast<int>(num_threads)) {
     bool any_ran = false;
-    for (const int turn : Turns()) {
+    DealTurns();
+    for (const int turn : turns_) {
       Thread& thread = threads_[static_cast<size_t>(turn)];
       if (thread.state != State::kReady) continue;
       any_ran = true;
