@@ -21,8 +21,8 @@ struct SchedulerConfig {
   // While sequences decode, a step takes on prompt tokens only as far as it is expected to end
   // within this time, or twice the time that it takes without them if that is longer; 0: no limit.
   std::chrono::milliseconds target_itl{0};
-  // While the most urgent priority has work, a step takes on less urgent ones only as far as it is
-  // expected to take at most so many times as long as without them; 0: no limit.
+  // While the most urgent priority has work, steps take on less urgent ones only as far as they are
+  // expected to take at most so many times as long on average as without them; 0: no limit.
   double priority_slowdown = 0.0;
   // So many failed steps in a row, and the last of them so long after the first, make the engine
   // unhealthy.

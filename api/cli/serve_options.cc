@@ -49,7 +49,7 @@ void AddEngineSettings(Settings& settings, ServeOptions& options) {
                 .max = kMaxMilliseconds,
                 .group = kGroup});
   settings.Add("priority-slowdown", &options.priority_slowdown,
-               {.help = "how many times as long steps may take, at most, for less urgent requests "
+               {.help = "how many times as long steps may take on average for less urgent requests "
                         "beside more urgent ones, 1 or more; 0: any",
                 .min = 0,
                 .max = 1000,

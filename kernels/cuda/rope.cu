@@ -1,4 +1,5 @@
-// Bound by memory: a thread a pair of elements, which it turns in place.
+// Bound by memory: a thread a pair of elements, which it turns in place. RopeTable keeps its rows in
+// host memory as yet: a device needs them in its own.
 
 #include "kernels/rope.h"
 

@@ -1,7 +1,9 @@
 #include "tests/cuda_on_cpu/emulator.h"
 
+#include <algorithm>
 #include <csetjmp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -92,7 +94,6 @@ class Block {
     if (!failure_) failure_ = std::move(failure);
   }
   std::string Described(const std::string& what) const;
-  bool has_failed() const { return failure_ != nullptr; }
 
  private:
   static void ThreadMain(void* block);
