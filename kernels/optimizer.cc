@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/adamw_elements.h"
 #include "kernels/core/check.h"
 #include "kernels/cpu/optimizer_rows.h"
 #include "kernels/cpu/rows_of.h"
@@ -10,16 +11,11 @@
 
 namespace tandem {
 
-void AdamW(Context& context, const AdamWArgs& args) {
-  const Shape& shape = args.weights.shape();
-  CHECK(args.gradient.shape() == shape, args.gradient.shape(), shape);
-  CHECK(args.m.shape() == shape && args.v.shape() == shape, args.m.shape(), args.v.shape(), shape);
-  CHECK(args.step >= 1, args.step);
-  if (RunOnDevice(context, &DeviceOps::adamw, "AdamW", args)) return;
+AdamWElements ElementsOf(const AdamWArgs& args) {
   const auto step = static_cast<double>(args.step);
   const double correction1 = 1.0 - std::pow(args.beta1, step);
   const double correction2 = 1.0 - std::pow(args.beta2, step);
-  const cpu::AdamWElements work{
+  return {
       .weights = args.weights.data<float>(),
       .gradient = args.gradient.data<float>(),
       .m = args.m.data<float>(),
@@ -33,6 +29,15 @@ void AdamW(Context& context, const AdamWArgs& args) {
       .eps = static_cast<float>(args.eps),
       .step_size = static_cast<float>(args.rate / correction1),
   };
+}
+
+void AdamW(Context& context, const AdamWArgs& args) {
+  const Shape& shape = args.weights.shape();
+  CHECK(args.gradient.shape() == shape, args.gradient.shape(), shape);
+  CHECK(args.m.shape() == shape && args.v.shape() == shape, args.m.shape(), args.v.shape(), shape);
+  CHECK(args.step >= 1, args.step);
+  if (RunOnDevice(context, &DeviceOps::adamw, "AdamW", args)) return;
+  const AdamWElements work = ElementsOf(args);
   cpu::AdamWFunction* run =
       cpu::RowsOf(context.isa, cpu::portable::AdamW, cpu::avx2::AdamW, cpu::avx512::AdamW);
   constexpr int64_t kStrip = 16;  // threads share no vector

@@ -3,22 +3,9 @@
 
 #include <cstdint>
 
-namespace tandem::cpu {
+#include "kernels/adamw_elements.h"
 
-struct AdamWElements {
-  float* weights = nullptr;
-  const float* gradient = nullptr;
-  float* m = nullptr;
-  float* v = nullptr;
-  float scale = 1.0f;
-  float keep = 1.0f;  // 1 - rate * decay
-  float one_minus_beta1 = 0.0f;
-  float beta2 = 0.0f;
-  float one_minus_beta2 = 0.0f;
-  float inverse_root = 1.0f;  // 1 / sqrt(1 - beta2^step)
-  float eps = 0.0f;
-  float step_size = 0.0f;  // rate / (1 - beta1^step)
-};
+namespace tandem::cpu {
 
 // Elements [begin, end).
 using AdamWFunction = void(const AdamWElements& work, int64_t begin, int64_t end);
