@@ -1,0 +1,70 @@
+#include "kernels/core/device_memory.h"
+
+#include <cstring>
+#include <string>
+
+#include "kernels/core/error.h"
+
+namespace tandem {
+namespace {
+
+DeviceMemoryFunctions& CudaMemory() {
+  static DeviceMemoryFunctions functions;
+  return functions;
+}
+
+}  // namespace
+
+void SetDeviceMemory(DeviceKind kind, const DeviceMemoryFunctions& functions) {
+  CHECK(kind == DeviceKind::kCuda);
+  CudaMemory() = functions;
+}
+
+const DeviceMemoryFunctions& DeviceMemoryOf(Device device) {
+  CHECK(device.kind == DeviceKind::kCuda);
+  const DeviceMemoryFunctions& functions = CudaMemory();
+  if (functions.num_devices == nullptr) {
+    throw DeviceError(
+        "this program was built without CUDA: build it with `cmake --preset cuda`, or use the CPU "
+        "(--device cpu)");
+  }
+  const int count = functions.num_devices();
+  if (device.index < 0 || device.index >= count) {
+    throw DeviceError("CUDA device " + std::to_string(device.index) +
+                      " is not there: " + std::to_string(count) +
+                      " can be seen (CUDA_VISIBLE_DEVICES may hide some); use another, or the CPU "
+                      "(--device cpu)");
+  }
+  return functions;
+}
+
+void Copy(Context& context, ConstTensorView from, TensorView to) {
+  CHECK(from.shape() == to.shape() && from.dtype() == to.dtype(), from.shape(), to.shape(),
+        Name(from.dtype()), Name(to.dtype()));
+  for (const Device device : {from.device(), to.device()}) {
+    CHECK(device == kCpuDevice || device == context.device, device.index, context.device.index);
+  }
+  if (from.num_elements() == 0 || from.bytes() == to.bytes()) return;
+  if (from.device() == kCpuDevice && to.device() == kCpuDevice) {
+    std::memcpy(to.bytes(), from.bytes(), static_cast<size_t>(from.size_bytes()));
+    return;
+  }
+  DeviceMemoryOf(context.device).copy(context, to.bytes(), from.bytes(), from.size_bytes());
+}
+
+void FillZero(Context& context, TensorView x) {
+  if (x.num_elements() == 0) return;
+  if (x.device() == kCpuDevice) {
+    std::memset(x.bytes(), 0, static_cast<size_t>(x.size_bytes()));
+    return;
+  }
+  CHECK(x.device() == context.device, x.device().index, context.device.index);
+  DeviceMemoryOf(context.device).fill_zero(context, x.bytes(), x.size_bytes());
+}
+
+void Synchronize(Context& context) {
+  if (context.device.kind == DeviceKind::kCpu) return;
+  DeviceMemoryOf(context.device).synchronize(context);
+}
+
+}  // namespace tandem
