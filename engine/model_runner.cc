@@ -144,7 +144,7 @@ void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
     sequence.prompt.clear();
   }
   if (batch.sequences.empty()) return;
-  tokens_.Assign(batch.sequences);
+  tokens_.Assign(context_, batch.sequences);
   transformer_.Forward(context_, tokens_, kv_);
   CollectWantedRows(batch);
   for (size_t begin = 0; begin < wanted_.size(); begin += kLogitRows) {
@@ -235,7 +235,7 @@ void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> 
   token_rows_.clear();
   for (const WantedRow& row : rows) token_rows_.push_back(row.token_row);
   const TensorView logits = logits_.view().Rows(0, num_rows);
-  transformer_.Logits(context_, token_rows_, logits);  // [rows, vocab]
+  transformer_.Logits(context_, {token_rows_.data(), Shape{num_rows}}, logits);  // [rows, vocab]
   statistics_.resize(rows.size());
   LogSoftmaxStatistics(context_, logits, 1.0f, statistics_);
 

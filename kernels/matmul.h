@@ -21,12 +21,12 @@
 
 namespace tandem {
 
-// Owns a weight matrix [n, k] in the layout its device and dtype read fastest. Movable, not
+// Owns a weight matrix [n, k] in the layout that kernels read fastest. Movable, not
 // copyable. Any thread may read; the trainer's optimiser is the only writer, while no step runs.
 //
-// CPU layout: panels of 64 rows of w (columns of the product). Inside a panel k ascends in groups
-// of 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is padded to 64 and k
-// to the group with zeros.
+// Layout, on every device: panels of 64 rows of w (columns of the product). Inside a panel k
+// ascends in groups of 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is
+// padded to 64 and k to the group with zeros.
 class PackedMatrix {
  public:
   static constexpr int64_t kPanel = 64;
@@ -42,6 +42,7 @@ class PackedMatrix {
     return data_.size_bytes() + scales_.size_bytes() + sums_.size_bytes();
   }
   bool empty() const { return data_.empty(); }
+  Device device() const { return data_.device(); }
 
   const std::byte* data() const { return data_.data(); }
   std::byte* data() { return data_.data(); }
@@ -58,6 +59,7 @@ class PackedMatrix {
   friend PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device);
   friend void PackRows(Context& context, ConstTensorView w, int64_t first_row,
                        PackedMatrix& packed);
+  friend PackedMatrix CopyMatrix(Context& context, const PackedMatrix& from, Device device);
 
   int64_t n_ = 0;
   int64_t k_ = 0;
@@ -69,6 +71,9 @@ class PackedMatrix {
 
 // A zero matrix of the packed form. dtype: f32, f16, bf16 or i8.
 PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device = kCpuDevice);
+
+// The same bytes on another device; one of both is the CPU. They are there after Synchronize.
+PackedMatrix CopyMatrix(Context& context, const PackedMatrix& from, Device device);
 
 // Packs `w` [rows, k] (f32, bf16 or f16) as rows first_row.. of `packed`, converting (round to
 // nearest even; i8: symmetric per row, scale = max|w| / 127, round half to even; an all-zero row

@@ -1,3 +1,4 @@
+#include "kernels/core/device_memory.h"
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/matmul.h"
@@ -22,6 +23,19 @@ PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device) {
     matrix.sums_ = Buffer(device, matrix.padded_n() * SizeOf(DType::kI32));
   }
   return matrix;
+}
+
+PackedMatrix CopyMatrix(Context& context, const PackedMatrix& from, Device device) {
+  PackedMatrix to = AllocateMatrix(from.dtype(), from.n(), from.k(), device);
+  const auto copy = [&](const Buffer& source, Buffer& target) {
+    const Shape bytes{source.size_bytes()};
+    Copy(context, ConstTensorView(source.data(), DType::kU8, bytes, source.device()),
+         TensorView(target.data(), DType::kU8, bytes, target.device()));
+  };
+  copy(from.data_, to.data_);
+  copy(from.scales_, to.scales_);
+  copy(from.sums_, to.sums_);
+  return to;
 }
 
 void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatrix& packed) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/core/device_memory.h"
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/rope_rows.h"
 #include "kernels/cpu/rows_of.h"
@@ -10,14 +11,30 @@
 
 namespace tandem {
 
-RopeTable::RopeTable(const RopeConfig& config)
+RopeTable::RopeTable(const RopeConfig& config, Device device)
     : config_(config),
       frequencies_(RopeFrequencies(config)),
       amplitude_(RopeAmplitude(config)),
       values_(kCpuDevice,
-              config.max_positions * config.head_dim * static_cast<int64_t>(sizeof(float))) {}
+              config.max_positions * config.head_dim * static_cast<int64_t>(sizeof(float))) {
+  if (device != kCpuDevice) copy_ = Buffer(device, values_.size_bytes());
+}
 
 void RopeTable::Reserve(int64_t count) {
+  CHECK(copy_.empty(), "a device's table is filled in the order of its work");
+  Fill(count);
+}
+
+void RopeTable::Reserve(Context& context, int64_t count) {
+  const int64_t first = num_ready_;
+  Fill(count);
+  if (copy_.empty()) return;
+  const ConstTensorView all(values_.data(), DType::kF32, {num_ready_, config_.head_dim});
+  const TensorView copies(copy_.data(), DType::kF32, all.shape(), copy_.device());
+  Copy(context, all.Rows(first, num_ready_ - first), copies.Rows(first, num_ready_ - first));
+}
+
+void RopeTable::Fill(int64_t count) {
   CHECK(count >= 0 && count <= config_.max_positions, count, config_.max_positions);
   if (count <= num_ready_) return;
   // Whole pieces, so that a growing sequence does not come here in every step.
@@ -35,7 +52,8 @@ void RopeTable::Reserve(int64_t count) {
 }
 
 ConstTensorView RopeTable::rows() const {
-  return {values_.data(), DType::kF32, {num_ready_, config_.head_dim}};
+  const Buffer& rows = copy_.empty() ? values_ : copy_;
+  return {rows.data(), DType::kF32, {num_ready_, config_.head_dim}, rows.device()};
 }
 
 void Rope(Context& context, const RopeArgs& args) {

@@ -47,24 +47,29 @@ std::vector<float> RopeFrequencies(const RopeConfig& config);
 float RopeAmplitude(const RopeConfig& config);
 
 // Cosine and sine rows by position, filled on demand. angle = float(position) * frequency in f32
-// (as the reference implementations do), then cos/sin of that in double. Owned by the model;
-// Reserve is called by the thread that runs steps, before the step.
+// (as the reference implementations do), then cos/sin of that in double, on the host; a device gets
+// a copy. Owned by the model; Reserve is called by the thread that runs steps, before the step.
 class RopeTable {
  public:
-  explicit RopeTable(const RopeConfig& config);
+  explicit RopeTable(const RopeConfig& config, Device device = kCpuDevice);
   const RopeConfig& config() const { return config_; }
-  // Makes positions [0, count) available. count <= config.max_positions.
-  void Reserve(int64_t count);
+  // Makes positions [0, count) available on the table's device, which is the context's. count <=
+  // config.max_positions.
+  void Reserve(Context& context, int64_t count);
+  void Reserve(int64_t count);  // on the CPU
   int64_t num_ready() const { return num_ready_; }
-  // [num_ready, head_dim]: head_dim/2 cosines, then head_dim/2 sines.
+  // [num_ready, head_dim]: head_dim/2 cosines, then head_dim/2 sines; on the table's device.
   ConstTensorView rows() const;
 
  private:
+  void Fill(int64_t count);
+
   RopeConfig config_;
   std::vector<float> frequencies_;
   float amplitude_ = 1.0f;
   int64_t num_ready_ = 0;
   Buffer values_;  // max_positions rows of virtual memory, touched as far as ready
+  Buffer copy_;    // of values_, on another device than the CPU
 };
 
 enum class RopeDirection : uint8_t {

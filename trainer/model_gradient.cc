@@ -171,7 +171,7 @@ void ModelGradient::Forward(Context& context, const TrainBatch& batch) {
                      .pages = std::span(pages_).subspan(first_page, num_pages)});
     first_page += num_pages;
   }
-  tokens_.Assign(steps);
+  tokens_.Assign(context, steps);
   transformer_.Forward(context, tokens_, pool_);
 }
 

@@ -52,6 +52,7 @@ struct LayerActivations {
 // For all layers, or for each (kForBackward): with leading dimensions for max_tokens. `activation`
 // is what norms, attention and activations write; `input` what a matmul reads.
 std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int64_t max_tokens,
-                                                  DType activation, DType input, Keep keep);
+                                                  DType activation, DType input, Keep keep,
+                                                  Device device);
 
 }  // namespace tandem

@@ -4,41 +4,50 @@
 
 namespace tandem {
 
-void TokenBatch::Assign(std::span<const SequenceStep> sequences) {
-  token_ids_.clear();
-  positions_.clear();
-  cu_seqlens_.assign(1, 0);
-  context_lens_.clear();
+void TokenBatch::Assign(Context& context, std::span<const SequenceStep> sequences) {
+  num_tokens_ = 0;
+  num_seqs_ = static_cast<int64_t>(sequences.size());
   max_pages_ = 1;
   max_position_ = -1;
   for (const SequenceStep& sequence : sequences) {
-    max_pages_ = std::max(max_pages_, static_cast<int64_t>(sequence.pages.size()));
-  }
-  page_tables_.assign(sequences.size() * static_cast<size_t>(max_pages_), 0);
-  for (size_t index = 0; index < sequences.size(); ++index) {
-    const SequenceStep& sequence = sequences[index];
     const int64_t end = sequence.first + sequence.count;
     CHECK(sequence.count >= 1 && end <= static_cast<int64_t>(sequence.history.size()),
           sequence.first, sequence.count, sequence.history.size());
     CHECK(static_cast<int64_t>(sequence.pages.size()) * KvLayout::kPageTokens >= end,
           sequence.pages.size(), end);
-    for (int64_t position = sequence.first; position < end; ++position) {
-      token_ids_.push_back(sequence.history[static_cast<size_t>(position)]);
-      positions_.push_back(static_cast<int32_t>(position));
-    }
-    cu_seqlens_.push_back(static_cast<int32_t>(token_ids_.size()));
-    context_lens_.push_back(static_cast<int32_t>(end));
-    std::copy(sequence.pages.begin(), sequence.pages.end(),
-              page_tables_.begin() + static_cast<int64_t>(index) * max_pages_);
+    num_tokens_ += sequence.count;
+    max_pages_ = std::max(max_pages_, static_cast<int64_t>(sequence.pages.size()));
     max_position_ = std::max(max_position_, end - 1);
   }
+  values_.Reserve(context, NumValues());
+  values_.host()[FirstBound()] = 0;
+  int64_t first_token = 0;
+  for (int64_t index = 0; index < num_seqs_; ++index) {
+    const SequenceStep& sequence = sequences[static_cast<size_t>(index)];
+    Write(sequence, index, first_token);
+    first_token += sequence.count;
+  }
+  values_.ToDevice(context, NumValues());
+}
+
+// Sequence `index`, whose first token of the step is the batch's `first_token`.
+void TokenBatch::Write(const SequenceStep& sequence, int64_t index, int64_t first_token) {
+  int32_t* const values = values_.host();
+  for (int64_t i = 0; i < sequence.count; ++i) {
+    const int64_t position = sequence.first + i;
+    values[first_token + i] = sequence.history[static_cast<size_t>(position)];
+    values[num_tokens_ + first_token + i] = static_cast<int32_t>(position);
+  }
+  values[FirstBound() + index + 1] = static_cast<int32_t>(first_token + sequence.count);
+  values[FirstLength() + index] = static_cast<int32_t>(sequence.first + sequence.count);
+  int32_t* const pages = values + FirstPage() + index * max_pages_;
+  std::fill(std::copy(sequence.pages.begin(), sequence.pages.end(), pages), pages + max_pages_, 0);
 }
 
 RaggedBatch TokenBatch::ragged() const {
-  const auto num_seqs = static_cast<int64_t>(context_lens_.size());
-  return {.cu_seqlens = View(cu_seqlens_),
-          .context_lens = View(context_lens_),
-          .page_tables = {page_tables_.data(), Shape{num_seqs, max_pages_}}};
+  return {.cu_seqlens = values_.view({num_seqs_ + 1}, FirstBound()),
+          .context_lens = values_.view({num_seqs_}, FirstLength()),
+          .page_tables = values_.view({num_seqs_, max_pages_}, FirstPage())};
 }
 
 }  // namespace tandem

@@ -1,39 +1,43 @@
 #pragma once
-// The tokens of one step as the forward pass reads them: ragged, device-ready, owned by the runner
+// The tokens of one step as the forward pass reads them: ragged, on the device, owned by the runner
 // and reused between steps.
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "engine/runner.h"
+#include "kernels/core/staged_tensor.h"
 #include "kernels/kv_pages.h"
 
 namespace tandem {
 
 class TokenBatch {
  public:
-  // Lays out the sequences of a step one after another. No allocation once the largest step was
-  // seen.
-  void Assign(std::span<const SequenceStep> sequences);
+  // Lays out the sequences of a step one after another, on the context's device. No allocation once
+  // the largest step was seen.
+  void Assign(Context& context, std::span<const SequenceStep> sequences);
 
-  int64_t num_tokens() const { return static_cast<int64_t>(token_ids_.size()); }
+  int64_t num_tokens() const { return num_tokens_; }
   int64_t max_position() const { return max_position_; }
-  ConstTensorView token_ids() const { return View(token_ids_); }  // [tokens]
-  ConstTensorView positions() const { return View(positions_); }  // [tokens]
+  ConstTensorView token_ids() const { return values_.view({num_tokens_}, 0); }  // [tokens]
+  ConstTensorView positions() const {
+    return values_.view({num_tokens_}, num_tokens_);
+  }  // [tokens]
   RaggedBatch ragged() const;
 
  private:
-  static ConstTensorView View(const std::vector<int32_t>& values) {
-    return {values.data(), Shape{static_cast<int64_t>(values.size())}};
-  }
+  // Where the parts of values_ begin: token ids, positions, cu_seqlens, context_lens, page tables
+  // [num_seqs, max_pages_] whose unused entries are 0.
+  int64_t FirstBound() const { return 2 * num_tokens_; }
+  int64_t FirstLength() const { return FirstBound() + num_seqs_ + 1; }
+  int64_t FirstPage() const { return FirstLength() + num_seqs_; }
+  int64_t NumValues() const { return FirstPage() + num_seqs_ * max_pages_; }
+  void Write(const SequenceStep& sequence, int64_t index, int64_t first_token);
 
-  std::vector<int32_t> token_ids_;
-  std::vector<int32_t> positions_;
-  std::vector<int32_t> cu_seqlens_;
-  std::vector<int32_t> context_lens_;
-  std::vector<int32_t> page_tables_;  // [num_seqs, max_pages_]; unused entries 0
-  int64_t max_pages_ = 0;
+  StagedTensor<int32_t> values_;  // one block, so that one copy brings it to a device
+  int64_t num_tokens_ = 0;
+  int64_t num_seqs_ = 0;
+  int64_t max_pages_ = 1;
   int64_t max_position_ = -1;
 };
 

@@ -20,7 +20,7 @@ namespace {
 TensorView First(Tensor& buffer, Shape shape) {
   CHECK(shape.num_elements() * SizeOf(buffer.dtype()) <= buffer.size_bytes(), shape,
         buffer.shape());
-  return {buffer.view().bytes(), buffer.dtype(), shape};
+  return {buffer.view().bytes(), buffer.dtype(), shape, buffer.device()};
 }
 
 // An operand that the model may not have.
@@ -53,32 +53,34 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
                          Keep keep)
     : config_(config),
       weights_(weights),
-      rope_(config.rope),
+      rope_(config.rope, weights.embedding.device()),
       activation_dtype_(weights.dtype == DType::kBf16 ? DType::kBf16 : DType::kF32),
       max_tokens_(max_tokens),
       keep_(keep) {
   const int64_t rows = max_tokens * std::max<int64_t>(config.moe.top_k, 1);
   const int64_t kv_heads = config.num_kv_heads, dim = config.head_dim;
   const bool int8 = weights.dtype == DType::kI8;
+  const Device device = weights.embedding.device();
   CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
   layers_ = AllocateActivations(config, max_tokens, activation_dtype_,
-                                int8 ? DType::kI8 : activation_dtype_, keep);
+                                int8 ? DType::kI8 : activation_dtype_, keep, device);
   if (keep == Keep::kLayerInputs) {
-    layer_inputs_ = Tensor(DType::kF32, {config.num_layers * max_tokens, config.hidden_size});
+    layer_inputs_ =
+        Tensor(DType::kF32, {config.num_layers * max_tokens, config.hidden_size}, device);
   }
-  hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
-  normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size});
-  k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
-  v_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim});
+  hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size}, device);
+  normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size}, device);
+  k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim}, device);
+  v_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim}, device);
   if (int8) {
     const int64_t widest =
         std::max({config.hidden_size, config.num_heads * dim, WidestFeedForward(config)});
-    quantized_ = Tensor(DType::kI8, {rows, widest});
-    row_scales_ = Tensor(DType::kF32, {rows});
+    quantized_ = Tensor(DType::kI8, {rows, widest}, device);
+    row_scales_ = Tensor(DType::kF32, {rows}, device);
   }
   if (config.moe.num_experts > 0) {
-    if (int8) expert_scales_ = Tensor(DType::kF32, {rows});
-    shared_output_ = Tensor(DType::kF32, {max_tokens, config.hidden_size});
+    if (int8) expert_scales_ = Tensor(DType::kF32, {rows}, device);
+    shared_output_ = Tensor(DType::kF32, {max_tokens, config.hidden_size}, device);
   }
 }
 
@@ -93,7 +95,7 @@ void Transformer::SetDropout(const Dropout& dropout) {
   CHECK(!dropout.is_active() || keep_ != Keep::kNothing, "dropout is for training");
   dropout_ = dropout;
   if (dropout.is_active() && branch_.empty()) {
-    branch_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size});
+    branch_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size}, hidden_.device());
   }
 }
 
@@ -121,7 +123,7 @@ void Transformer::Recompute(Context& context, const TokenBatch& batch, KvPool& p
 void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& pool) {
   num_tokens_ = batch.num_tokens();
   CHECK(num_tokens_ <= max_tokens_, num_tokens_, max_tokens_);
-  rope_.Reserve(batch.max_position() + 1);
+  rope_.Reserve(context, batch.max_position() + 1);
   Embedding(context, {.ids = batch.token_ids(),
                       .table = weights_.embedding,
                       .y = hidden_.view().Rows(0, num_tokens_)});  // [tokens, hidden]
@@ -301,7 +303,7 @@ void Transformer::Route(Context& context, const MoeWeights& weights, ConstTensor
   ConstTensorView routed = normed;
   // The router is f32; its input is rounded as the experts' is.
   if (normed.dtype() != DType::kF32) {
-    const TensorView widened(scratch.Take<float>(normed.num_elements()), normed.shape());
+    const TensorView widened = scratch.TakeTensor(DType::kF32, normed.shape());
     Convert(context, {.x = normed, .y = widened});
     routed = widened;
   }
@@ -320,13 +322,12 @@ void Transformer::Route(Context& context, const MoeWeights& weights, ConstTensor
                        .token_of = kept.token_of.view().Rows(0, tokens * moe.top_k)});
 }
 
-void Transformer::Logits(Context& context, std::span<const int32_t> rows, TensorView logits) {
-  const auto num_rows = static_cast<int64_t>(rows.size());
+void Transformer::Logits(Context& context, ConstTensorView rows, TensorView logits) {
+  const int64_t num_rows = rows.dim(0);
   WorkspaceScope scratch(context.workspace);
-  const Shape shape{num_rows, config_.hidden_size};
-  const TensorView picked(scratch.Take<float>(shape.num_elements()), shape);
+  const TensorView picked = scratch.TakeTensor(DType::kF32, {num_rows, config_.hidden_size});
   const TensorView normed = normed_.view().Rows(0, num_rows);
-  HeadInput(context, {rows.data(), Shape{num_rows}}, picked, normed);
+  HeadInput(context, rows, picked, normed);
   const MatmulInput input = Stage(context, normed);
   Matmul(context, {.x = input.x,
                    .x_scales = input.scales,

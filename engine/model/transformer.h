@@ -1,12 +1,12 @@
 #pragma once
-// The forward pass of every architecture in model_config.h, over a ragged batch of tokens. Owns the
-// activations of a step; borrows weights and the KV pool. One thread at a time runs it.
+// The forward pass of every architecture in model_config.h, over a ragged batch of tokens, on the
+// device where the weights are. Owns the activations of a step; borrows weights and the KV pool.
+// One thread at a time runs it.
 //
 // The residual stream and all op results are fp32; what enters a matmul is rounded to the dtype
 // that the weights multiply with (f32, bf16, or int8 with a scale for each row).
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "engine/config/model_config.h"
@@ -34,8 +34,8 @@ class Transformer {
   void Forward(Context& context, const TokenBatch& batch, KvPool& pool);
 
   // Final norm and output head for some tokens of the last Forward.
-  // rows: indices of tokens, at most max_tokens; logits [rows, vocab], f32.
-  void Logits(Context& context, std::span<const int32_t> rows, TensorView logits);
+  // rows [at most max_tokens], i32: indices of tokens; logits [rows, vocab], f32.
+  void Logits(Context& context, ConstTensorView rows, TensorView logits);
 
   // What the output head reads for some tokens of the last Forward.
   // picked [rows, hidden], f32: the residual stream; normed [rows, hidden], activation dtype.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernels/core/check.h"
+#include "kernels/core/device_memory.h"
 
 namespace tandem {
 namespace {
@@ -25,8 +26,12 @@ int64_t RoundUp(int64_t value, int64_t multiple) {
 
 Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), device_(device) {
   CHECK(size_bytes >= 0, size_bytes);
-  CHECK(device.kind == DeviceKind::kCpu);
   if (size_bytes == 0) return;
+  if (device.kind != DeviceKind::kCpu) {
+    CheckDevice(device);
+    data_ = static_cast<std::byte*>(DeviceMemoryOf(device).allocate(device.index, size_bytes));
+    return;
+  }
   if (size_bytes >= kMappedFrom) {
     void* mapped = mmap(nullptr, static_cast<size_t>(size_bytes), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -66,7 +71,9 @@ Buffer::~Buffer() { Release(); }
 
 void Buffer::Release() noexcept {
   if (data_ == nullptr) return;
-  if (size_bytes_ >= kMappedFrom) {
+  if (device_.kind != DeviceKind::kCpu) {
+    DeviceMemoryOf(device_).release(device_.index, data_);
+  } else if (size_bytes_ >= kMappedFrom) {
     munmap(data_, static_cast<size_t>(size_bytes_));
   } else {
     std::free(data_);

@@ -1,8 +1,8 @@
 #pragma once
 // Buffer owns one allocation on one device: 64-byte aligned, zero-filled, move-only. On the CPU
 // large buffers are page-aligned anonymous memory (untouched pages cost nothing; huge pages are
-// asked for). The only place in the tree that allocates device memory. Throws DeviceError when
-// there is none.
+// asked for); memory of another device is its backend's (kernels/core/device_memory.h). The only
+// place in the tree that allocates device memory. Throws DeviceError when there is none.
 
 #include <cstddef>
 #include <cstdint>

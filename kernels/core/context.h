@@ -15,7 +15,7 @@ struct Context {
   InstructionSet isa = BestInstructionSet();
   Device device = kCpuDevice;
   void* stream = nullptr;  // of the device, in which its work is ordered; null: the default one
-  Workspace& workspace;  // scratch of the op that is running; ops release what they took
+  Workspace& workspace;    // scratch of the op that is running; ops release what they took
 };
 
 }  // namespace tandem

@@ -28,14 +28,39 @@ const DeviceMemoryFunctions& DeviceMemoryOf(Device device) {
         "this program was built without CUDA: build it with `cmake --preset cuda`, or use the CPU "
         "(--device cpu)");
   }
-  const int count = functions.num_devices();
-  if (device.index < 0 || device.index >= count) {
-    throw DeviceError("CUDA device " + std::to_string(device.index) +
-                      " is not there: " + std::to_string(count) +
-                      " can be seen (CUDA_VISIBLE_DEVICES may hide some); use another, or the CPU "
-                      "(--device cpu)");
-  }
   return functions;
+}
+
+void CheckDevice(Device device) {
+  if (device.kind == DeviceKind::kCpu) return;
+  const int count = DeviceMemoryOf(device).num_devices();
+  if (count == 0) {
+    throw DeviceError(
+        "there is no CUDA device here, or its driver is missing or older than CUDA 13 needs "
+        "(nvidia-smi shows it), or CUDA_VISIBLE_DEVICES hides it; use the CPU (--device cpu)");
+  }
+  if (device.index != 0) {
+    const std::string index = std::to_string(device.index);
+    throw DeviceError("CUDA device " + index + ": a process uses one GPU, the first of the " +
+                      std::to_string(count) +
+                      " that it sees; choose it with CUDA_VISIBLE_DEVICES=" + index);
+  }
+}
+
+Stream::Stream(Device device) : device_(device) {
+  if (device.kind == DeviceKind::kCpu) return;
+  CheckDevice(device);
+  handle_ = DeviceMemoryOf(device).create_stream(device.index);
+}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Stream::~Stream() {
+  if (handle_ != nullptr) DeviceMemoryOf(device_).destroy_stream(device_.index, handle_);
 }
 
 void Copy(Context& context, ConstTensorView from, TensorView to) {

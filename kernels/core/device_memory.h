@@ -1,16 +1,26 @@
 #pragma once
-// Memory of devices beside the CPU, and copies between it and the host's. A backend gives in its
-// functions when the program starts (or a test does), beside its ops (kernels/device_ops.h).
+// Memory and streams of devices beside the CPU, and copies between their memory and the host's. A
+// backend gives in its functions when the program starts (or a test does), beside its ops
+// (kernels/device_ops.h).
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
 
 namespace tandem {
 
-// What a backend does. Streams are those of Context::stream; null is the device's default one.
-// Failures are DeviceErrors.
+// What one device is.
+struct DeviceReport {
+  std::string name;          // "NVIDIA H200"
+  std::string architecture;  // "sm_90"
+  int64_t memory_bytes = 0;
+  int64_t free_bytes = 0;  // of it, now
+};
+
+// What a backend does. Failures are DeviceErrors.
 struct DeviceMemoryFunctions {
   int (*num_devices)() = nullptr;
   void* (*allocate)(int index, int64_t size_bytes) = nullptr;  // 256-byte aligned, zero-filled
@@ -21,14 +31,42 @@ struct DeviceMemoryFunctions {
   void (*fill_zero)(const Context& context, void* memory, int64_t size_bytes) = nullptr;
   // Waits for all work of the stream; what went wrong in it is thrown here.
   void (*synchronize)(const Context& context) = nullptr;
-  int64_t (*free_bytes)(int index) = nullptr;
+  DeviceReport (*report)(int index) = nullptr;
+  // An order of work of its own, for Context::stream; null there is the device's default one, in
+  // which nothing can be recorded.
+  void* (*create_stream)(int index) = nullptr;
+  void (*destroy_stream)(int index, void* stream) noexcept = nullptr;
+  // Between the two, what goes to the stream is recorded and not done.
+  void (*begin_recording)(const Context& context) = nullptr;
+  void* (*end_recording)(const Context& context) = nullptr;
+  void (*replay)(const Context& context, void* recording) = nullptr;
+  void (*destroy_recording)(void* recording) noexcept = nullptr;
 };
 
 // For all devices of that kind from here on. Not while one holds memory.
 void SetDeviceMemory(DeviceKind kind, const DeviceMemoryFunctions& functions);
 
-// DeviceError when the program has no such backend, or the device is not there.
+// DeviceError when the program has no such backend.
 const DeviceMemoryFunctions& DeviceMemoryOf(Device device);
+
+// DeviceError when the device is not there, or is not the one that a process may use.
+void CheckDevice(Device device);
+
+// The order of a device's work that is not the default one; nothing on the CPU. Move-only.
+class Stream {
+ public:
+  Stream() = default;
+  explicit Stream(Device device);
+  Stream(Stream&& other) noexcept
+      : device_(other.device_), handle_(std::exchange(other.handle_, nullptr)) {}
+  Stream& operator=(Stream&& other) noexcept;
+  ~Stream();
+  void* handle() const { return handle_; }  // for Context::stream
+
+ private:
+  Device device_;
+  void* handle_ = nullptr;
+};
 
 // `from` into `to`, of the same shape and dtype: on the host, or between it and context.device, in
 // the order of its stream. A copy to the host is there after Synchronize.

@@ -70,7 +70,8 @@ Tensor::Tensor(DType dtype, Shape shape, Device device)
     : buffer_(device, shape.num_elements() * SizeOf(dtype)), dtype_(dtype), shape_(shape) {}
 
 Tensor Tensor::Clone() const {
-  Tensor copy(dtype_, shape_, buffer_.device());
+  CHECK(buffer_.device() == kCpuDevice, "a tensor on a device is copied with Copy");
+  Tensor copy(dtype_, shape_);
   if (!buffer_.empty()) {
     std::memcpy(copy.buffer_.data(), buffer_.data(), static_cast<size_t>(buffer_.size_bytes()));
   }

@@ -127,8 +127,9 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
   int64_t size_bytes() const { return buffer_.size_bytes(); }
+  Device device() const { return buffer_.device(); }
   bool empty() const { return buffer_.empty(); }
-  Tensor Clone() const;
+  Tensor Clone() const;  // on the CPU
 
  private:
   Buffer buffer_;

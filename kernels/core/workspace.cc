@@ -27,7 +27,7 @@ std::byte* Workspace::Take(int64_t size_bytes) {
   }
   const int64_t previous = blocks_.empty() ? 0 : blocks_.back().buffer.size_bytes();
   const int64_t block_bytes = std::max({rounded, kMinBlockBytes, 2 * previous});
-  blocks_.push_back({Buffer(kCpuDevice, block_bytes), rounded});
+  blocks_.push_back({Buffer(device_, block_bytes), rounded});
   current_ = blocks_.size() - 1;
   return blocks_.back().buffer.data();
 }

@@ -1,21 +1,21 @@
 #pragma once
-// Scratch memory as a stack: an op opens a WorkspaceScope, takes 64-byte aligned pieces, and the
-// scope gives them back. The memory grows to the largest need seen and is then reused: no
-// allocation in a steady state. One thread (the caller of ops) takes; worker threads may use what
-// was taken.
+// Scratch memory of one device as a stack: an op opens a WorkspaceScope, takes 64-byte aligned
+// pieces, and the scope gives them back. The memory grows to the largest need seen and is then
+// reused: no allocation in a steady state. One thread (the caller of ops) takes; worker threads may
+// use what was taken.
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "kernels/core/buffer.h"
-#include "kernels/core/check.h"
+#include "kernels/core/tensor.h"
 
 namespace tandem {
 
 class Workspace {
  public:
-  Workspace() = default;
+  explicit Workspace(Device device = kCpuDevice) : device_(device) {}
+  Device device() const { return device_; }
   int64_t size_bytes() const;  // held now, over all blocks
 
  private:
@@ -26,6 +26,7 @@ class Workspace {
   };
   std::byte* Take(int64_t size_bytes);
 
+  Device device_;
   std::vector<Block> blocks_;  // a piece never spans two; earlier blocks never move
   size_t current_ = 0;         // blocks_[current_] is being filled
 };
@@ -42,6 +43,11 @@ class WorkspaceScope {
   T* Take(int64_t count) {
     CHECK(count >= 0, count);
     return reinterpret_cast<T*>(workspace_.Take(count * static_cast<int64_t>(sizeof(T))));
+  }
+  // The same as a view that knows its device.
+  TensorView TakeTensor(DType dtype, const Shape& shape) {
+    return {workspace_.Take(shape.num_elements() * SizeOf(dtype)), dtype, shape,
+            workspace_.device()};
   }
 
  private:

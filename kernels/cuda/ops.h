@@ -1,6 +1,8 @@
 #pragma once
-// The ops of the CUDA backend. Operands were checked; memory is the device's. No CUDA types here.
+// The CUDA backend: ops, whose operands were checked and lie in the device's memory, and that
+// memory. No CUDA types here.
 
+#include "kernels/core/device_memory.h"
 #include "kernels/device_ops.h"
 
 namespace tandem::cuda {
@@ -24,5 +26,7 @@ void SumRows(Context& context, const SumRowsArgs& args);
 
 // All of them, for SetDeviceOps.
 DeviceOps Ops();
+// For SetDeviceMemory.
+DeviceMemoryFunctions Memory();
 
 }  // namespace tandem::cuda

@@ -15,6 +15,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/cuda_on_cpu/device_memory.h"
 #include "tests/cuda_on_cpu/fiber.h"
 #include "tests/cuda_on_cpu/guarded_memory.h"
 
@@ -355,6 +356,10 @@ void Launch(const std::string& kernel, const LaunchShape& shape,
   if (shape.shared_bytes > kMaxSharedBytes) {
     refuse(std::to_string(shape.shared_bytes) + " bytes of shared memory; 232448 are possible");
   }
+  if (IsRecording()) {
+    Record([=] { Launch(kernel, shape, thread_body); });
+    return;
+  }
   const std::lock_guard lock(launch_mutex);
   const Schedule schedule = next_schedule;
   static std::vector<FiberStack> stacks;
@@ -369,6 +374,7 @@ void Launch(const std::string& kernel, const LaunchShape& shape,
   // On the heap, and all that is used after a fault too: siglongjmp does not restore registers.
   const auto block = std::make_unique<Block>(kernel, shape, thread_body, schedule, stacks);
   running_block = block.get();
+  const DeviceAccess access;
   const MemoryFaultScope scope;
   // A fault leaves the fibers where they are: kernels own nothing, and stacks are used again.
   if (sigsetjmp(memory_fault, 1) != 0) {

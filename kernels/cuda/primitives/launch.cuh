@@ -48,8 +48,9 @@ void Launch(const char* name, const LaunchShape& shape, void* stream, void (*ker
   }
 #else
   (void)stream;
-  cuda_on_cpu::Launch(name, {shape.grid, shape.block, shape.shared_bytes},
-                      [&] { kernel(arguments...); });
+  cuda_on_cpu::Launch(
+      name, {shape.grid, shape.block, shape.shared_bytes},
+      [kernel, ... values = std::decay_t<Arguments>(arguments)] { kernel(values...); });
 #endif
 }
 

@@ -11,6 +11,7 @@
 #include <source_location>
 #include <type_traits>
 
+#include "cuda_on_cpu_runtime.h"
 #include "tests/cuda_on_cpu/emulator.h"
 
 #define __global__
@@ -20,7 +21,6 @@
 #define __launch_bounds__(...)
 
 using dim3 = tandem::cuda_on_cpu::Extent3;
-using cudaStream_t = void*;
 
 #define threadIdx (tandem::cuda_on_cpu::ThreadIndex())
 #define blockIdx (tandem::cuda_on_cpu::BlockIndex())

@@ -93,12 +93,13 @@ std::vector<float> PromptLogits(const fs::path& directory, const std::vector<Tok
   const SequenceStep step{
       .history = prompt, .num_prompt = tokens, .first = 0, .count = tokens, .pages = pages};
   TokenBatch batch;
-  batch.Assign(std::span(&step, 1));
+  batch.Assign(context, std::span(&step, 1));
   transformer.Forward(context, batch, kv);
   std::vector<int32_t> rows(prompt.size());
   std::iota(rows.begin(), rows.end(), 0);
   std::vector<float> logits(prompt.size() * static_cast<size_t>(config.vocab_size));
-  transformer.Logits(context, rows, {logits.data(), Shape{tokens, config.vocab_size}});
+  transformer.Logits(context, {rows.data(), Shape{tokens}},
+                     {logits.data(), Shape{tokens, config.vocab_size}});
   return logits;
 }
 
