@@ -15,6 +15,7 @@ struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvWriteArgs;
 struct MatmulArgs;
+struct MatmulWeightGradientArgs;
 struct MergeColumnsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
@@ -36,6 +37,7 @@ struct DeviceOps {
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;
   void (*embedding_backward)(Context&, const EmbeddingBackwardArgs&) = nullptr;
   void (*matmul)(Context&, const MatmulArgs&) = nullptr;
+  void (*matmul_weight_gradient)(Context&, const MatmulWeightGradientArgs&) = nullptr;
   void (*rope)(Context&, const RopeArgs&) = nullptr;
   void (*split_columns)(Context&, const SplitColumnsArgs&) = nullptr;
   void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;

@@ -39,7 +39,9 @@ void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args
   check.Match("dy", args.dy, {tokens, n}).Type("dy", args.dy, {DType::kF32, DType::kBf16});
   check.Match("x", args.x, {tokens, k}).Type("x", args.x, {DType::kF32, DType::kBf16});
   check.Match("dw", args.dw, {n, k}).Type("dw", args.dw, {DType::kF32});
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::matmul_weight_gradient, "MatmulWeightGradient", args)) {
+    return;
+  }
   cpu::MatmulWeightGradient(context, args);
 }
 

@@ -13,6 +13,7 @@ DeviceOps Ops() {
       .embedding = Embedding,
       .embedding_backward = EmbeddingBackward,
       .matmul = Matmul,
+      .matmul_weight_gradient = MatmulWeightGradient,
       .rope = Rope,
       .split_columns = SplitColumns,
       .merge_columns = MergeColumns,

@@ -13,6 +13,7 @@ void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
+void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
