@@ -17,6 +17,8 @@ struct KvWriteArgs;
 struct MatmulArgs;
 struct MatmulWeightGradientArgs;
 struct MergeColumnsArgs;
+struct PackColumnsArgs;
+struct PackRowsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
 struct RopeArgs;
@@ -24,6 +26,7 @@ struct SiluMulArgs;
 struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
 struct SumRowsArgs;
+struct UnpackRowsArgs;
 
 // Operands are views of memory of context.device, so what they hold is not checked there; work goes
 // to context.stream.
@@ -38,6 +41,9 @@ struct DeviceOps {
   void (*embedding_backward)(Context&, const EmbeddingBackwardArgs&) = nullptr;
   void (*matmul)(Context&, const MatmulArgs&) = nullptr;
   void (*matmul_weight_gradient)(Context&, const MatmulWeightGradientArgs&) = nullptr;
+  void (*pack_rows)(Context&, const PackRowsArgs&) = nullptr;
+  void (*pack_columns)(Context&, const PackColumnsArgs&) = nullptr;
+  void (*unpack_rows)(Context&, const UnpackRowsArgs&) = nullptr;
   void (*rope)(Context&, const RopeArgs&) = nullptr;
   void (*split_columns)(Context&, const SplitColumnsArgs&) = nullptr;
   void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;

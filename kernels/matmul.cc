@@ -29,7 +29,8 @@ void PackColumns(Context& context, ConstTensorView w, PackedMatrix& packed) {
   ShapeCheck check("PackColumns");
   check.Match("w", w, {k, n}).Type("w", w, {DType::kF32, DType::kBf16});
   CHECK(packed.dtype() != DType::kI8, "PackColumns has no form for i8");
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  const PackColumnsArgs args{.w = w, .packed = packed};
+  if (RunOnDevice(context, &DeviceOps::pack_columns, "PackColumns", args)) return;
   cpu::PackColumns(context, w, packed.dtype(), packed.data());
 }
 
