@@ -15,7 +15,10 @@ struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvWriteArgs;
 struct MatmulArgs;
+struct MatmulWeightGradientArgs;
 struct MergeColumnsArgs;
+struct PackColumnsArgs;
+struct PackRowsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
 struct RopeArgs;
@@ -23,6 +26,7 @@ struct SiluMulArgs;
 struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
 struct SumRowsArgs;
+struct UnpackRowsArgs;
 
 // Operands are views of memory of context.device, so what they hold is not checked there; work goes
 // to context.stream.
@@ -36,6 +40,10 @@ struct DeviceOps {
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;
   void (*embedding_backward)(Context&, const EmbeddingBackwardArgs&) = nullptr;
   void (*matmul)(Context&, const MatmulArgs&) = nullptr;
+  void (*matmul_weight_gradient)(Context&, const MatmulWeightGradientArgs&) = nullptr;
+  void (*pack_rows)(Context&, const PackRowsArgs&) = nullptr;
+  void (*pack_columns)(Context&, const PackColumnsArgs&) = nullptr;
+  void (*unpack_rows)(Context&, const UnpackRowsArgs&) = nullptr;
   void (*rope)(Context&, const RopeArgs&) = nullptr;
   void (*split_columns)(Context&, const SplitColumnsArgs&) = nullptr;
   void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;

@@ -29,7 +29,8 @@ void PackColumns(Context& context, ConstTensorView w, PackedMatrix& packed) {
   ShapeCheck check("PackColumns");
   check.Match("w", w, {k, n}).Type("w", w, {DType::kF32, DType::kBf16});
   CHECK(packed.dtype() != DType::kI8, "PackColumns has no form for i8");
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  const PackColumnsArgs args{.w = w, .packed = packed};
+  if (RunOnDevice(context, &DeviceOps::pack_columns, "PackColumns", args)) return;
   cpu::PackColumns(context, w, packed.dtype(), packed.data());
 }
 
@@ -39,7 +40,9 @@ void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args
   check.Match("dy", args.dy, {tokens, n}).Type("dy", args.dy, {DType::kF32, DType::kBf16});
   check.Match("x", args.x, {tokens, k}).Type("x", args.x, {DType::kF32, DType::kBf16});
   check.Match("dw", args.dw, {n, k}).Type("dw", args.dw, {DType::kF32});
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::matmul_weight_gradient, "MatmulWeightGradient", args)) {
+    return;
+  }
   cpu::MatmulWeightGradient(context, args);
 }
 

@@ -54,11 +54,11 @@ class PackedMatrix {
   // [padded_n] (for kernels that multiply unsigned by signed).
   const float* scales() const { return reinterpret_cast<const float*>(scales_.data()); }
   const int32_t* sums() const { return reinterpret_cast<const int32_t*>(sums_.data()); }
+  float* scales() { return reinterpret_cast<float*>(scales_.data()); }
+  int32_t* sums() { return reinterpret_cast<int32_t*>(sums_.data()); }
 
  private:
   friend PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device);
-  friend void PackRows(Context& context, ConstTensorView w, int64_t first_row,
-                       PackedMatrix& packed);
   friend PackedMatrix CopyMatrix(Context& context, const PackedMatrix& from, Device device);
 
   int64_t n_ = 0;
@@ -84,8 +84,25 @@ void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatr
 PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype);
 
 // The weights as the arithmetic sees them: rows [first_row, first_row + out.dim(0)) as f32 [rows,
-// k].
+// k]. All in memory of the context's device; without a context, of the CPU.
+void UnpackRows(Context& context, const PackedMatrix& packed, int64_t first_row, TensorView out);
 void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out);
+
+// What those functions, and PackColumns below, give a device.
+struct PackRowsArgs {
+  ConstTensorView w;  // [rows, k], f32, bf16 or f16
+  int64_t first_row = 0;
+  PackedMatrix& packed;  // [n, k]
+};
+struct PackColumnsArgs {
+  ConstTensorView w;     // [k, n], f32 or bf16
+  PackedMatrix& packed;  // [n, k], f32, bf16 or f16
+};
+struct UnpackRowsArgs {
+  const PackedMatrix& packed;  // [n, k]
+  int64_t first_row = 0;
+  TensorView out;  // [rows, k], f32
+};
 
 enum class MatmulOutput : uint8_t {
   kStore,  // y = x w^T + bias

@@ -1,6 +1,7 @@
 #include "kernels/core/device_memory.h"
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/pack.h"
+#include "kernels/device_ops.h"
 #include "kernels/matmul.h"
 
 namespace tandem {
@@ -44,13 +45,12 @@ void PackRows(Context& context, ConstTensorView w, int64_t first_row, PackedMatr
   ShapeCheck check("PackRows");
   check.Match("w", w, {num_rows, k}).Type("w", w, {DType::kF32, DType::kBf16, DType::kF16});
   CHECK(first_row >= 0 && num_rows <= packed.n() - first_row, first_row, w.shape(), packed.n());
-  CHECK(context.device.kind == DeviceKind::kCpu);
   if (w.num_elements() == 0) return;
-  cpu::PackRows(context, w, first_row,
-                {.matrix = packed,
-                 .data = packed.data(),
-                 .scales = reinterpret_cast<float*>(packed.scales_.data()),
-                 .sums = reinterpret_cast<int32_t*>(packed.sums_.data())});
+  const PackRowsArgs args{.w = w, .first_row = first_row, .packed = packed};
+  if (RunOnDevice(context, &DeviceOps::pack_rows, "PackRows", args)) return;
+  cpu::PackRows(
+      context, w, first_row,
+      {.matrix = packed, .data = packed.data(), .scales = packed.scales(), .sums = packed.sums()});
 }
 
 PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype) {
@@ -60,13 +60,28 @@ PackedMatrix PackMatrix(Context& context, ConstTensorView w, DType dtype) {
   return packed;
 }
 
-void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out) {
+namespace {
+
+void CheckUnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out) {
   Dim num_rows{"rows"};
   Dim k{"k", packed.k()};
   ShapeCheck("UnpackRows").Match("out", out, {num_rows, k}).Type("out", out, {DType::kF32});
   CHECK(first_row >= 0 && num_rows <= packed.n() - first_row, first_row, out.shape(), packed.n());
-  for (int64_t row = 0; row < num_rows; ++row) {
-    cpu::UnpackRow(packed, first_row + row, out.data<float>() + row * k);
+}
+
+}  // namespace
+
+void UnpackRows(Context& context, const PackedMatrix& packed, int64_t first_row, TensorView out) {
+  CheckUnpackRows(packed, first_row, out);
+  const UnpackRowsArgs args{.packed = packed, .first_row = first_row, .out = out};
+  if (RunOnDevice(context, &DeviceOps::unpack_rows, "UnpackRows", args)) return;
+  UnpackRows(packed, first_row, out);
+}
+
+void UnpackRows(const PackedMatrix& packed, int64_t first_row, TensorView out) {
+  CheckUnpackRows(packed, first_row, out);
+  for (int64_t row = 0; row < out.dim(0); ++row) {
+    cpu::UnpackRow(packed, first_row + row, out.data<float>() + row * packed.k());
   }
 }
 

@@ -37,7 +37,7 @@ TrainingWeights::TrainingWeights(Context& context, ModelWeights& compute)
     if (matrix.empty()) continue;
     *columns.matrices[i] = AllocateMatrix(matrix.dtype(), matrix.k(), matrix.n());
     *masters.matrices[i] = Tensor(DType::kF32, {matrix.n(), matrix.k()});
-    UnpackRows(matrix, 0, *masters.matrices[i]);
+    UnpackRows(context, matrix, 0, *masters.matrices[i]);
     PackColumns(context, *masters.matrices[i], *columns.matrices[i]);
   }
   for (size_t i = 0; i < from.vectors.size(); ++i) {

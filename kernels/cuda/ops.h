@@ -15,7 +15,10 @@ void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
+void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
+void PackColumns(Context& context, const PackColumnsArgs& args);
+void PackRows(Context& context, const PackRowsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
 void Rope(Context& context, const RopeArgs& args);
@@ -23,6 +26,7 @@ void SiluMul(Context& context, const SiluMulArgs& args);
 void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
 void SplitColumns(Context& context, const SplitColumnsArgs& args);
 void SumRows(Context& context, const SumRowsArgs& args);
+void UnpackRows(Context& context, const UnpackRowsArgs& args);
 
 // All of them, for SetDeviceOps.
 DeviceOps Ops();

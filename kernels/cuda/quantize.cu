@@ -6,14 +6,13 @@
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/elementwise.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/quantization.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
 namespace tandem::cuda {
 namespace {
 
 constexpr int kRowsPerBlock = 4;
-// Below this a scale would be denormal, hence flushed: such a row counts as all zero.
-constexpr float kSmallestMagnitude = 127.0f * 1.17549435e-38f;
 
 struct QuantizeWork {
   const float* x;
@@ -31,17 +30,9 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp) QuantizeRowsKernel(Quant
   int8_t* y = work.y + row * work.width;
   float largest = 0.0f;
   for (int64_t i = first; i < work.width; i += kWarp) largest = LargerOrNan(fabsf(x[i]), largest);
-  largest = WarpMax(largest);
-  const bool is_finite = largest < __int_as_float(0x7f800000);
-  const bool is_zero = !is_finite || largest < kSmallestMagnitude;
-  if (first == 0) {
-    const float scale = is_zero ? 0.0f : __fdiv_rn(largest, 127.0f);
-    work.scales[row] = is_finite ? scale : __int_as_float(0x7fc00000);
-  }
-  const float inverse = is_zero ? 0.0f : __fdiv_rn(127.0f, largest);
-  for (int64_t i = first; i < work.width; i += kWarp) {
-    y[i] = is_zero ? int8_t{0} : static_cast<int8_t>(rintf(x[i] * inverse));
-  }
+  const RowScale scale = RowScaleOf(WarpMax(largest));
+  if (first == 0) work.scales[row] = scale.scale;
+  for (int64_t i = first; i < work.width; i += kWarp) y[i] = Quantized(x[i], scale.inverse);
 }
 
 template <typename X, typename Y>
