@@ -11,15 +11,18 @@ void Attention(Context& context, const AttentionArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
+void KvCopyPage(Context& context, const KvCopyPageArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
+void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args);
 void Rope(Context& context, const RopeArgs& args);
 void SiluMul(Context& context, const SiluMulArgs& args);
 void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
 void SplitColumns(Context& context, const SplitColumnsArgs& args);
+void SumOfSquares(Context& context, const SumOfSquaresArgs& args);
 void SumRows(Context& context, const SumRowsArgs& args);
 
 // All of them, for SetDeviceOps.
