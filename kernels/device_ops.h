@@ -13,6 +13,7 @@ struct AttentionArgs;
 struct ConvertArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
+struct KvCopyPageArgs;
 struct KvWriteArgs;
 struct MatmulArgs;
 struct MatmulWeightGradientArgs;
@@ -21,10 +22,12 @@ struct PackColumnsArgs;
 struct PackRowsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
+struct RmsNormBackwardArgs;
 struct RopeArgs;
 struct SiluMulArgs;
 struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
+struct SumOfSquaresArgs;
 struct SumRowsArgs;
 struct UnpackRowsArgs;
 
@@ -32,6 +35,7 @@ struct UnpackRowsArgs;
 // to context.stream.
 struct DeviceOps {
   void (*rms_norm)(Context&, const RmsNormArgs&) = nullptr;
+  void (*rms_norm_backward)(Context&, const RmsNormBackwardArgs&) = nullptr;
   void (*silu_mul)(Context&, const SiluMulArgs&) = nullptr;
   void (*silu_mul_backward)(Context&, const SiluMulBackwardArgs&) = nullptr;
   void (*add)(Context&, const AddArgs&) = nullptr;
@@ -49,8 +53,10 @@ struct DeviceOps {
   void (*merge_columns)(Context&, const MergeColumnsArgs&) = nullptr;
   void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
+  void (*kv_copy_page)(Context&, const KvCopyPageArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
+  void (*sum_of_squares)(Context&, const SumOfSquaresArgs&) = nullptr;
 };
 
 // For all contexts of that kind of device from here on. Not while ops run.

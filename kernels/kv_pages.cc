@@ -88,11 +88,13 @@ void KvWrite(Context& context, const KvWriteArgs& args) {
   cpu::KvWrite(context, args);
 }
 
-void KvCopyPage(Context& context, KvPool& pool, PageId from, PageId to) {
-  CHECK(from >= 0 && from < pool.num_pages(), from, pool.num_pages());
-  CHECK(to >= 0 && to < pool.num_pages(), to, pool.num_pages());
-  CHECK(context.device.kind == DeviceKind::kCpu);
-  cpu::KvCopyPage(pool, from, to);
+void KvCopyPage(Context& context, const KvCopyPageArgs& args) {
+  const int64_t num_pages = args.pool.num_pages();
+  CHECK(args.from >= 0 && args.from < num_pages, args.from, num_pages);
+  CHECK(args.to >= 0 && args.to < num_pages, args.to, num_pages);
+  if (args.from == args.to) return;
+  if (RunOnDevice(context, &DeviceOps::kv_copy_page, "KvCopyPage", args)) return;
+  cpu::KvCopyPage(args);
 }
 
 }  // namespace tandem

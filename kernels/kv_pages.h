@@ -67,7 +67,13 @@ struct KvWriteArgs {
 // Rounds k and v to the cache dtype and stores them at their positions' slots.
 void KvWrite(Context& context, const KvWriteArgs& args);
 
+struct KvCopyPageArgs {
+  KvPool& pool;
+  PageId from = 0;
+  PageId to = 0;
+};
+
 // Copies all layers of one page (copy-on-write).
-void KvCopyPage(Context& context, KvPool& pool, PageId from, PageId to);
+void KvCopyPage(Context& context, const KvCopyPageArgs& args);
 
 }  // namespace tandem

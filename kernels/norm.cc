@@ -48,6 +48,7 @@ void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args) {
   check.Match("dx", args.dx, {rows, width}).Type("dx", args.dx, {DType::kF32});
   check.Match("dweight", args.dweight, {width}).Type("dweight", args.dweight, {DType::kF32});
   CHECK(args.output == GradientOutput::kStore || args.dx.bytes() != args.dy.bytes());
+  if (RunOnDevice(context, &DeviceOps::rms_norm_backward, "RmsNormBackward", args)) return;
   const int64_t num_blocks = NumGradientBlocks(rows);
   WorkspaceScope scratch(context.workspace);
   const TensorView partials(scratch.Take<float>(num_blocks * width), Shape{num_blocks, width});

@@ -49,18 +49,20 @@ void AdamW(Context& context, const AdamWArgs& args) {
 }
 
 double SumOfSquares(Context& context, ConstTensorView x) {
-  constexpr int64_t kBlock = 4096;
-  const int64_t count = x.num_elements(), num_blocks = (count + kBlock - 1) / kBlock;
+  double sum = 0;
+  const SumOfSquaresArgs args{.x = x, .result = &sum};
+  if (RunOnDevice(context, &DeviceOps::sum_of_squares, "SumOfSquares", args)) return sum;
+  const int64_t count = x.num_elements();
+  const int64_t num_blocks = (count + kSquaresBlock - 1) / kSquaresBlock;
   WorkspaceScope scratch(context.workspace);
   const cpu::SquareBlocks work{.x = x.data<float>(),
                                .count = count,
-                               .block = kBlock,
+                               .block = kSquaresBlock,
                                .sums = scratch.Take<float>(num_blocks)};
   cpu::SumOfSquaresFunction* run = cpu::RowsOf(context.isa, cpu::portable::SumOfSquares,
                                                cpu::avx2::SumOfSquares, cpu::avx512::SumOfSquares);
-  context.pool.ForRanges(num_blocks, cpu::GrainRows(kBlock),
+  context.pool.ForRanges(num_blocks, cpu::GrainRows(kSquaresBlock),
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
-  double sum = 0;
   for (int64_t i = 0; i < num_blocks; ++i) sum += static_cast<double>(work.sums[i]);
   return sum;
 }

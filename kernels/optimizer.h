@@ -29,9 +29,18 @@ struct AdamWArgs {
 
 void AdamW(Context& context, const AdamWArgs& args);
 
-// The sum of the squares of all elements, f32: over blocks of 4096 elements in 16 f32 lanes
-// ascending and a fixed tree, then the blocks in double, ascending. Not finite when an element is
-// not, or when a square is beyond f32.
+inline constexpr int64_t kSquaresBlock = 4096;
+
+// The sum of the squares of all elements, f32: over blocks of kSquaresBlock elements in 16 f32
+// lanes ascending and a fixed tree (lane i with i + 8, then + 4, + 2, + 1), then the blocks in
+// double, ascending. Not finite when an element is not, or when a square is beyond f32. The same
+// bits on every device; the device's work is done when it returns.
 double SumOfSquares(Context& context, ConstTensorView x);
+
+// As a device's backend has it.
+struct SumOfSquaresArgs {
+  ConstTensorView x;  // any shape, f32
+  double* result;     // on the host
+};
 
 }  // namespace tandem

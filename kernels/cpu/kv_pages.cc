@@ -64,12 +64,11 @@ void KvWrite(Context& context, const KvWriteArgs& args) {
   });
 }
 
-void KvCopyPage(KvPool& pool, PageId from, PageId to) {
-  if (from == to) return;
-  const auto bytes = pool.layout().layer_page_bytes();
-  for (int64_t i = 0; i < pool.layout().num_layers; ++i) {
-    std::byte* layer = pool.layer(i);
-    std::memcpy(layer + to * bytes, layer + from * bytes, static_cast<size_t>(bytes));
+void KvCopyPage(const KvCopyPageArgs& args) {
+  const auto bytes = args.pool.layout().layer_page_bytes();
+  for (int64_t i = 0; i < args.pool.layout().num_layers; ++i) {
+    std::byte* layer = args.pool.layer(i);
+    std::memcpy(layer + args.to * bytes, layer + args.from * bytes, static_cast<size_t>(bytes));
   }
 }
 

@@ -6,6 +6,6 @@
 namespace tandem::cpu {
 
 void KvWrite(Context& context, const KvWriteArgs& args);
-void KvCopyPage(KvPool& pool, PageId from, PageId to);
+void KvCopyPage(const KvCopyPageArgs& args);
 
 }  // namespace tandem::cpu

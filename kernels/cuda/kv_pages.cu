@@ -1,5 +1,6 @@
-// Bound by memory: a thread an element of k and of v. Neighbouring dims of a token lie in different
-// rows of the page, so stores are scattered; they are few beside what made the token.
+// Writing is bound by memory: a thread an element of k and of v. Neighbouring dims of a token lie
+// in different rows of the page, so stores are scattered; they are few beside what made the token.
+// A page is copied in words of 16 bytes, all of its layers in one launch.
 
 #include "kernels/kv_pages.h"
 
@@ -41,6 +42,20 @@ struct KvWriteBody {
   }
 };
 
+struct KvCopyPageBody {
+  uint4* pool;  // [layers][pages][page_words]
+  int64_t layer_words;
+  int64_t page_words;
+  int64_t from;
+  int64_t to;
+
+  __device__ void operator()(int64_t i) const {
+    uint4* const layer = pool + i / page_words * layer_words;
+    const int64_t word = i % page_words;
+    layer[to * page_words + word] = layer[from * page_words + word];
+  }
+};
+
 template <typename T>
 void Run(Context& context, const KvWriteArgs& args) {
   const KvWriteBody<T> body{args.k.data<float>(), args.v.data<float>(),
@@ -53,6 +68,18 @@ void Run(Context& context, const KvWriteArgs& args) {
 void KvWrite(Context& context, const KvWriteArgs& args) {
   if (args.pool.layout().dtype == DType::kF32) return Run<float>(context, args);
   Run<__nv_bfloat16>(context, args);
+}
+
+void KvCopyPage(Context& context, const KvCopyPageArgs& args) {
+  const KvLayout& layout = args.pool.layout();
+  constexpr auto kWordBytes = static_cast<int64_t>(sizeof(uint4));
+  const int64_t page_words = layout.layer_page_bytes() / kWordBytes;  // exact: head_dim is 8 n
+  const KvCopyPageBody body{.pool = reinterpret_cast<uint4*>(args.pool.layer(0)),
+                            .layer_words = args.pool.num_pages() * page_words,
+                            .page_words = page_words,
+                            .from = args.from,
+                            .to = args.to};
+  ForEach("kv_copy_page", context.stream, layout.num_layers * page_words, body);
 }
 
 }  // namespace tandem::cuda

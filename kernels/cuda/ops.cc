@@ -5,6 +5,7 @@ namespace tandem::cuda {
 DeviceOps Ops() {
   return {
       .rms_norm = RmsNorm,
+      .rms_norm_backward = RmsNormBackward,
       .silu_mul = SiluMul,
       .silu_mul_backward = SiluMulBackward,
       .add = Add,
@@ -22,8 +23,10 @@ DeviceOps Ops() {
       .merge_columns = MergeColumns,
       .sum_rows = SumRows,
       .kv_write = KvWrite,
+      .kv_copy_page = KvCopyPage,
       .attention = Attention,
       .adamw = AdamW,
+      .sum_of_squares = SumOfSquares,
   };
 }
 

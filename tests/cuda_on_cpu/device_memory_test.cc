@@ -10,7 +10,7 @@
 #include "kernels/core/device_memory.h"
 #include "kernels/core/error.h"
 #include "kernels/core/staged_tensor.h"
-#include "tests/cuda_on_cpu/on_cuda.h"
+#include "tests/cuda_on_cpu/cuda_backend.h"
 
 namespace tandem {
 namespace {
@@ -34,7 +34,7 @@ class CudaMemory : public testing::Test {
     return tensor;
   }
 
-  OnCuda backend_;
+  CudaBackend backend_;
   CudaContext cuda_;
 };
 

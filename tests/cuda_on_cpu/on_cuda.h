@@ -1,47 +1,22 @@
 #pragma once
-// The CUDA backend on the fake GPU, for tests.
+// What tests of single CUDA ops share: the CPU's context and one of a device, whose operands and
+// scratch are nevertheless the host's memory, so that a test can look at them.
 
-#include "kernels/core/context.h"
-#include "kernels/core/device_memory.h"
-#include "kernels/cuda/ops.h"
-#include "tests/cuda_on_cpu/emulator.h"
+#include <gtest/gtest.h>
+
+#include "tests/cuda_on_cpu/cuda_backend.h"
+#include "tests/cuda_on_cpu/schedules.h"
+#include "tests/support/ops/operands.h"
 
 namespace tandem {
 
-inline constexpr Device kCuda{DeviceKind::kCuda, 0};
+class OnCuda : public testing::Test {
+ protected:
+  OnCuda() { on_cuda_.context().device = kCuda; }
 
-// The backend is there for as long as this lives.
-class OnCuda {
- public:
-  OnCuda() {
-    SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
-    SetDeviceMemory(DeviceKind::kCuda, cuda::Memory());
-  }
-  OnCuda(const OnCuda&) = delete;
-  OnCuda& operator=(const OnCuda&) = delete;
-  ~OnCuda() {
-    SetDeviceOps(DeviceKind::kCuda, {});
-    SetDeviceMemory(DeviceKind::kCuda, {});
-    cuda_on_cpu::SetSchedule({});
-  }
-};
-
-// What ops on it take, with memory and a stream of its own.
-class CudaContext {
- public:
-  CudaContext()
-      : workspace_(kCuda),
-        stream_(kCuda),
-        context_{
-            .pool = pool_, .device = kCuda, .stream = stream_.handle(), .workspace = workspace_} {}
-  operator Context&() { return context_; }  // NOLINT
-  Context& context() { return context_; }
-
- private:
-  ThreadPool pool_{1};
-  Workspace workspace_;
-  Stream stream_;
-  Context context_;
+  CudaBackend backend_;
+  OpContext on_cpu_;
+  OpContext on_cuda_;
 };
 
 }  // namespace tandem

@@ -9,10 +9,9 @@
 
 #include "kernels/activation.h"
 #include "kernels/core/error.h"
-#include "kernels/cuda/ops.h"
 #include "kernels/matmul.h"
 #include "kernels/quantize.h"
-#include "tests/cuda_on_cpu/schedules.h"
+#include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/attention_ops.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
@@ -36,26 +35,19 @@ const std::set<std::string>& CudaOps() {
                                             "quantize_rows",
                                             "rms_norm",
                                             "rms_norm+residual",
+                                            "rms_norm_backward",
                                             "rope",
                                             "rope_backward",
                                             "silu_mul",
                                             "silu_mul_backward",
                                             "split_columns",
+                                            "sum_of_squares",
                                             "sum_rows"};
   return ops;
 }
 
-class CudaOpTable : public testing::Test {
+class CudaOpTable : public OnCuda {
  protected:
-  CudaOpTable() {
-    SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
-    on_cuda_.context().device = {DeviceKind::kCuda, 0};
-  }
-  ~CudaOpTable() override {
-    SetDeviceOps(DeviceKind::kCuda, {});
-    cuda_on_cpu::SetSchedule({});
-  }
-
   void Check(const OpCase& c) {
     const std::unique_ptr<OpRun> run = c.prepare(on_cpu_);
     const std::vector<std::vector<double>> want = run->Reference();
@@ -79,9 +71,6 @@ class CudaOpTable : public testing::Test {
       }
     }
   }
-
-  OpContext on_cpu_;
-  OpContext on_cuda_;
 };
 
 TEST_F(CudaOpTable, AgreesEverywhere) {

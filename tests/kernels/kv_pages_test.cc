@@ -25,7 +25,7 @@ TEST_P(KvPages, CopiesAllLayersOfAPage) {
                   bytes);
     }
   }
-  KvCopyPage(context_, pool, 1, 3);
+  KvCopyPage(context_, {.pool = pool, .from = 1, .to = 3});
   for (int64_t i = 0; i < layout_.num_layers; ++i) {
     for (const int64_t p : {0, 1, 2, 3}) {
       const std::byte* page = pool.layer(i) + p * layout_.layer_page_bytes();
@@ -38,7 +38,7 @@ TEST_P(KvPages, CopiesAllLayersOfAPage) {
 
 TEST_P(KvPages, RefusesPagesOutsideThePool) {
   KvPool pool(layout_, 2);
-  EXPECT_THROW(KvCopyPage(context_, pool, 0, 2), InternalError);
+  EXPECT_THROW(KvCopyPage(context_, {.pool = pool, .from = 0, .to = 2}), InternalError);
   const std::vector<int32_t> cu = {0, 1}, lens = {1}, tables = {2};
   const std::vector<float> zeros(48);
   const Shape shape{1, 2, 24};
