@@ -32,8 +32,8 @@ void DropOutRange(const DropOutArgs& args, int64_t begin, int64_t end) {
 
 // The numbers of a place are those of a seed of its own.
 DropoutMask::DropoutMask(const Dropout& dropout, DropoutPlace place, int64_t layer, int64_t index)
-    : threshold_(static_cast<uint64_t>(std::llround(dropout.share * 0x1p32))),
-      factor_(static_cast<float>(1.0 / (1.0 - dropout.share))) {
+    : fields_{.threshold = static_cast<uint64_t>(std::llround(dropout.share * 0x1p32)),
+              .factor = static_cast<float>(1.0 / (1.0 - dropout.share))} {
   CHECK(dropout.share >= 0.0 && dropout.share < 1.0, dropout.share);
   const auto of_layer = static_cast<uint64_t>(layer) << 32;
   const uint32_t number = static_cast<uint32_t>(place) + static_cast<uint32_t>(index);
@@ -45,7 +45,7 @@ DropoutMask::DropoutMask(const Dropout& dropout, DropoutPlace place, int64_t lay
                                .choice = step[2],
                                .position = of_layer | number,
                                .purpose = RandomPurpose::kDropout});
-  seed_ = (uint64_t{own[0]} << 32) | own[1];
+  fields_.seed = (uint64_t{own[0]} << 32) | own[1];
 }
 
 void DropoutMask::Fill(uint64_t first, int64_t count, float* factors) const {
@@ -53,10 +53,10 @@ void DropoutMask::Fill(uint64_t first, int64_t count, float* factors) const {
   for (int64_t i = 0; i < count; ++i) {
     const uint64_t element = first + static_cast<uint64_t>(i);
     if (i == 0 || element % 4 == 0) {
-      bits =
-          RandomBits({.seed = seed_, .position = element / 4, .purpose = RandomPurpose::kDropout});
+      bits = RandomBits(
+          {.seed = fields_.seed, .position = element / 4, .purpose = RandomPurpose::kDropout});
     }
-    factors[i] = bits[element % 4] < threshold_ ? 0.0f : factor_;
+    factors[i] = bits[element % 4] < fields_.threshold ? 0.0f : fields_.factor;
   }
 }
 

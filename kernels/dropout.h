@@ -29,6 +29,15 @@ struct Dropout {
   bool is_active() const { return share > 0.0; }
 };
 
+// A mask as plain numbers, for devices: element e keeps its value, times `factor`, unless its
+// random word, which is word e mod 4 of the number at (seed, position e / 4, kDropout), is below
+// threshold.
+struct DropoutMaskFields {
+  uint64_t seed = 0;
+  uint64_t threshold = 0;  // of 32 random bits; those below it drop
+  float factor = 1.0f;
+};
+
 class DropoutMask {
  public:
   // `index`: of a shared expert.
@@ -37,10 +46,10 @@ class DropoutMask {
   // factors[i] = that of element first + i: 0, or 1 / (1 - share).
   void Fill(uint64_t first, int64_t count, float* factors) const;
 
+  const DropoutMaskFields& fields() const { return fields_; }
+
  private:
-  uint64_t seed_;
-  uint64_t threshold_;  // of 32 random bits; those below it drop
-  float factor_;
+  DropoutMaskFields fields_;
 };
 
 enum class DropoutOutput : uint8_t { kStore, kAdd };
