@@ -1,12 +1,12 @@
 #include "engine/model_runner.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <numeric>
 
 #include "engine/weights/loader.h"
 #include "engine/weights/tensor_table.h"
+#include "kernels/core/devices.h"
 
 namespace tandem {
 namespace {
@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kLogitRows = 64;
 // Of the available memory, what the KV pool may take when its size is not given.
 constexpr double kKvShare = 0.4;
+// Of a device's own memory, what stays free for the scratch of ops.
+constexpr int64_t kScratchBytes = int64_t{256} << 20;
 
 ModelConfig Adjusted(ModelConfig config, const ModelRunnerOptions& options) {
   if (!options.rope_scaling.empty()) ApplyRopeScaling(options.rope_scaling, config);
@@ -41,31 +43,46 @@ KvLayout LayoutOf(const ModelConfig& config, const ModelRunnerOptions& options) 
           .dtype = options.kv_dtype.value_or(wide ? DType::kF32 : DType::kBf16)};
 }
 
+// Of the machine's memory, or of the device's own what the share leaves after weights and
+// activations, which are there by now.
+int64_t MemoryLeftForKv(const ModelRunnerOptions& options) {
+  const DeviceReport report = ReportOf(options.device);
+  if (options.device == kCpuDevice) {
+    return static_cast<int64_t>(kKvShare * static_cast<double>(report.free_bytes));
+  }
+  const auto given =
+      static_cast<int64_t>(options.device_memory_share * static_cast<double>(report.memory_bytes));
+  const int64_t taken = report.memory_bytes - report.free_bytes;
+  return std::max<int64_t>(given - taken - kScratchBytes, 0);
+}
+
 // Enough for max_sequences full contexts, but no more than the memory that was given or is there.
 int64_t NumPages(const ModelConfig& config, const ModelRunnerOptions& options) {
   const int64_t page_bytes = LayoutOf(config, options).page_bytes();
   const int64_t context_pages =
       (ServedContext(config, options) + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
   const int64_t useful = context_pages * options.max_sequences;
-  const int64_t bytes =
-      options.kv_bytes > 0
-          ? options.kv_bytes
-          : static_cast<int64_t>(kKvShare * static_cast<double>(AvailableMemoryBytes()));
+  const int64_t bytes = options.kv_bytes > 0 ? options.kv_bytes : MemoryLeftForKv(options);
   const int64_t pages = std::min(bytes / page_bytes, useful);
   if (pages < 1) {
     throw ConfigError("the KV cache has " + std::to_string(bytes) + " bytes, one page takes " +
                       std::to_string(page_bytes) +
-                      "; give more with --kv-cache-memory, or free memory");
+                      "; give more with --kv-cache-memory (on a GPU: or a higher "
+                      "--gpu-memory-utilization), or free memory");
   }
   return pages;
 }
 
-RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& options) {
+const ModelRunnerOptions& Checked(const ModelRunnerOptions& options) {
   if (options.max_sequences < 1 || options.max_step_tokens < options.max_sequences) {
     throw ConfigError("max-num-batched-tokens (" + std::to_string(options.max_step_tokens) +
                       ") must be at least max-num-seqs (" + std::to_string(options.max_sequences) +
                       "), which must be at least 1");
   }
+  return options;
+}
+
+RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& options) {
   return {.num_pages = NumPages(config, options),
           .page_tokens = KvLayout::kPageTokens,
           .max_context = ServedContext(config, options),
@@ -78,33 +95,7 @@ int Threads(const ModelRunnerOptions& options) {
   return options.num_threads > 0 ? options.num_threads : AvailableProcessors();
 }
 
-// "Key:  123 kB" of /proc/meminfo, in bytes; -1 when it is not there.
-int64_t MeminfoBytes(const std::string& key) {
-  std::ifstream file("/proc/meminfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.rfind(key + ":", 0) == 0) return std::stoll(line.substr(key.size() + 1)) * 1024;
-  }
-  return -1;
-}
-
-// A number in a one-line file; -1 for "max" and for a missing file.
-int64_t NumberIn(const char* path) {
-  std::ifstream file(path);
-  int64_t value = -1;
-  return file >> value ? value : -1;
-}
-
 }  // namespace
-
-int64_t AvailableMemoryBytes() {
-  int64_t available = MeminfoBytes("MemAvailable");
-  if (available < 0) available = int64_t{1} << 30;
-  const int64_t limit = NumberIn("/sys/fs/cgroup/memory.max");
-  const int64_t used = NumberIn("/sys/fs/cgroup/memory.current");
-  if (limit >= 0 && used >= 0) available = std::min(available, std::max<int64_t>(limit - used, 0));
-  return available;
-}
 
 std::unique_ptr<ModelRunner> ModelRunner::Load(const std::filesystem::path& directory,
                                                const ModelRunnerOptions& options) {
@@ -120,21 +111,38 @@ std::unique_ptr<ModelRunner> ModelRunner::Load(const std::filesystem::path& dire
 ModelRunner::ModelRunner(ModelConfig config, ModelWeights weights,
                          const ModelRunnerOptions& options)
     : config_(Adjusted(std::move(config), options)),
-      options_(options),
-      limits_(LimitsOf(config_, options)),
-      weights_(std::move(weights)),
+      options_(Checked(options)),
       pool_(Threads(options)),
-      context_{.pool = pool_, .isa = options.isa, .workspace = workspace_},
-      kv_(LayoutOf(config_, options), limits_.num_pages),
-      transformer_(config_, weights_, limits_.max_step_tokens),
-      logits_(DType::kF32, {kLogitRows, config_.vocab_size}) {}
+      workspace_(options.device),
+      stream_(options.device),
+      context_{.pool = pool_,
+               .isa = options.isa,
+               .device = options.device,
+               .stream = stream_.handle(),
+               .workspace = workspace_},
+      weights_(MoveToDevice(context_, std::move(weights))),
+      transformer_(config_, weights_, options.max_step_tokens),
+      logits_(DType::kF32, {kLogitRows, config_.vocab_size}, options.device),
+      limits_(LimitsOf(config_, options)),
+      kv_(LayoutOf(config_, options), limits_.num_pages, options.device) {
+  Synchronize(context_);
+}
 
 MemoryReport ModelRunner::memory() const {
   const KvLayout& layout = kv_.layout();
   return {.weight_bytes = weights_.size_bytes(),
+          .activation_bytes = transformer_.activation_bytes() + logits_.size_bytes(),
           .kv_bytes = kv_.num_pages() * layout.page_bytes(),
           .kv_token_bytes = layout.page_bytes() / KvLayout::kPageTokens,
           .kv_tokens = kv_.num_pages() * KvLayout::kPageTokens};
+}
+
+std::string ModelRunner::DescribePlace() const {
+  if (options_.device == kCpuDevice) {
+    return std::string(Name(options_.isa)) + ", " + std::to_string(num_threads()) + " threads";
+  }
+  const DeviceReport report = ReportOf(options_.device);
+  return report.name + " (" + report.architecture + ")";
 }
 
 void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
@@ -144,7 +152,7 @@ void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
     sequence.prompt.clear();
   }
   if (batch.sequences.empty()) return;
-  tokens_.Assign(context_, batch.sequences);
+  tokens_.Assign(batch.sequences);
   transformer_.Forward(context_, tokens_, kv_);
   CollectWantedRows(batch);
   for (size_t begin = 0; begin < wanted_.size(); begin += kLogitRows) {
@@ -201,19 +209,24 @@ SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
                   .purpose = RandomPurpose::kSample}};
 }
 
-// Fills drawn_: a token for each row that draws. Such rows are not contiguous where prompt rows lie
-// between them, so each contiguous stretch is one call.
+// Fills outputs_.ids: a token for each row that draws. Such rows are not contiguous where prompt
+// rows lie between them, so each contiguous stretch is one call.
 void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows,
                              ConstTensorView logits) {
-  drawn_.assign(rows.size(), -1);
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  outputs_.ids.Reserve(context_, num_rows);
   banned_.clear();
   size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
-  for (const WantedRow& row : rows) {
+  for (size_t index = 0; index < rows.size(); ++index) {
+    const WantedRow& row = rows[index];
+    outputs_.ids.host()[index] = row.next;
     const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
     if (row.next < 0)
       most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
   }
   banned_.reserve(most_banned);
+  outputs_.ids.ToDevice(context_, num_rows);
+  const TensorView ids = outputs_.ids.view({num_rows});
   for (size_t begin = 0; begin < rows.size();) {
     size_t end = begin;
     draws_.clear();
@@ -221,46 +234,93 @@ void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> 
       draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
     }
     if (end > begin) {
-      Sample(context_, logits.Rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)),
-             draws_, std::span(drawn_).subspan(begin, end - begin));
+      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      Sample(context_,
+             {.logits = logits.Rows(first, count), .rows = draws_, .ids = ids.Rows(first, count)});
     }
     begin = std::max(end, begin + 1);
   }
+}
+
+// Fills the top ids of each contiguous stretch of rows that want some, as many in every row as the
+// row that wants most: the best of fewer are the first of these.
+void ModelRunner::RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows,
+                             ConstTensorView logits) {
+  const auto num_top = [&](const WantedRow& row) -> int64_t {
+    const SamplingParams& params = *batch.sequences[static_cast<size_t>(row.sequence)].sampling;
+    return (row.next < 0 ? params.logprobs : params.prompt_logprobs).value_or(0);
+  };
+  int64_t most = 0;
+  for (const WantedRow& row : rows) most = std::max(most, num_top(row));
+  most = outputs_.num_top = std::min(most, config_.vocab_size);
+  if (most == 0) return;
+  const auto num_tops = static_cast<int64_t>(rows.size()) * most;
+  outputs_.top_ids.Reserve(context_, num_tops);
+  outputs_.top_log_probs.Reserve(context_, num_tops);
+  for (size_t begin = 0; begin < rows.size();) {
+    size_t end = begin;
+    while (end < rows.size() && num_top(rows[end]) > 0) ++end;
+    if (end > begin) {
+      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      const Shape stretch{count, most};
+      const TensorView ids = outputs_.top_ids.view(stretch, first * most);
+      TopIds(context_, {.logits = logits.Rows(first, count), .ids = ids});
+      PickLogProbs(context_, {.logits = logits.Rows(first, count),
+                              .statistics = outputs_.statistics.view({count, 2}, 2 * first),
+                              .ids = ids,
+                              .log_probs = outputs_.top_log_probs.view(stretch, first * most)});
+    }
+    begin = std::max(end, begin + 1);
+  }
+  outputs_.top_ids.ToHost(context_, num_tops);
+  outputs_.top_log_probs.ToHost(context_, num_tops);
 }
 
 // Logits, log-probabilities and draws of at most kLogitRows rows.
 void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> rows,
                              StepResult& result) {
   const auto num_rows = static_cast<int64_t>(rows.size());
-  token_rows_.clear();
-  for (const WantedRow& row : rows) token_rows_.push_back(row.token_row);
+  token_rows_.Reserve(context_, num_rows);
+  for (size_t i = 0; i < rows.size(); ++i) token_rows_.host()[i] = rows[i].token_row;
+  token_rows_.ToDevice(context_, num_rows);
   const TensorView logits = logits_.view().Rows(0, num_rows);
-  transformer_.Logits(context_, {token_rows_.data(), Shape{num_rows}}, logits);  // [rows, vocab]
-  statistics_.resize(rows.size());
-  LogSoftmaxStatistics(context_, logits, 1.0f, statistics_);
-
+  transformer_.Logits(context_, token_rows_.view({num_rows}), logits);  // [rows, vocab]
+  outputs_.statistics.Reserve(context_, 2 * num_rows);
+  const TensorView statistics = outputs_.statistics.view({num_rows, 2});
+  LogSoftmaxStatistics(context_, {.logits = logits, .statistics = statistics});
   DrawTokens(batch, rows, logits);
+  outputs_.log_probs.Reserve(context_, num_rows);
+  PickLogProbs(context_, {.logits = logits,
+                          .statistics = statistics,
+                          .ids = outputs_.ids.view({num_rows, 1}),
+                          .log_probs = outputs_.log_probs.view({num_rows, 1})});
+  RankTopIds(batch, rows, logits);
+  outputs_.ids.ToHost(context_, num_rows);
+  outputs_.log_probs.ToHost(context_, num_rows);
+  outputs_.statistics.ToHost(context_, 2 * num_rows);
+  Synchronize(context_);
+  ReportRows(batch, rows, result);
+}
+
+// From outputs_ alone.
+void ModelRunner::ReportRows(const StepBatch& batch, std::span<const WantedRow> rows,
+                             StepResult& result) {
+  const ConstTensorView statistics(outputs_.statistics.host(),
+                                   {static_cast<int64_t>(rows.size()), 2});
   for (size_t index = 0; index < rows.size(); ++index) {
     const WantedRow& row = rows[index];
     const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
     const bool draw = row.next < 0;
     const auto& num_top = draw ? sequence.sampling->logprobs : sequence.sampling->prompt_logprobs;
-    const std::span<const float> values(
-        logits.data<float>() + static_cast<int64_t>(index) * config_.vocab_size,
-        static_cast<size_t>(config_.vocab_size));
     ScoredToken scored;
-    scored.token.id = draw ? drawn_[index] : row.next;
-    if (scored.token.id >= 0) {
-      scored.token.logprob =
-          statistics_[index].LogProb(values[static_cast<size_t>(scored.token.id)]);
-    }
-    if (num_top.value_or(0) > 0 && statistics_[index].finite) {
-      const int64_t count = std::min<int64_t>(*num_top, config_.vocab_size);
-      top_ids_.resize(static_cast<size_t>(count));
-      TopIds(values, count, top_ids_);
-      for (const int32_t id : top_ids_) {
+    scored.token.id = outputs_.ids.host()[index];
+    if (scored.token.id >= 0) scored.token.logprob = outputs_.log_probs.host()[index];
+    const auto at = static_cast<int64_t>(index);
+    if (num_top.value_or(0) > 0 && StatisticsOf(statistics, at).finite()) {
+      const int64_t first = at * outputs_.num_top;
+      for (int64_t i = first; i < first + std::min<int64_t>(*num_top, config_.vocab_size); ++i) {
         scored.top.push_back(
-            {.id = id, .logprob = statistics_[index].LogProb(values[static_cast<size_t>(id)])});
+            {.id = outputs_.top_ids.host()[i], .logprob = outputs_.top_log_probs.host()[i]});
       }
     }
     SequenceResult& target = result.sequences[static_cast<size_t>(row.sequence)];

@@ -11,27 +11,32 @@
 #include "engine/model/token_batch.h"
 #include "engine/model/transformer.h"
 #include "engine/runner.h"
+#include "kernels/core/device_memory.h"
+#include "kernels/core/staged_tensor.h"
 
 namespace tandem {
 
 struct ModelRunnerOptions {
-  DType dtype = DType::kF32;      // of the weights: f32, f16, bf16 or i8
-  std::optional<DType> kv_dtype;  // f32 or bf16; absent: f32 for f32 and f16 weights, else bf16
-  int64_t max_context = 0;        // tokens of one sequence; 0: the model's
-  int64_t kv_bytes = 0;           // of the KV pool; 0: sized from the memory that is available
-  int64_t max_sequences = 64;     // in one step
-  int64_t max_step_tokens = 512;  // over all sequences of one step
-  int num_threads = 0;            // 0: all processors this process may use
+  Device device = kCpuDevice;
+  DType dtype = DType::kF32;         // of the weights: f32, f16, bf16 or i8
+  std::optional<DType> kv_dtype;     // f32 or bf16; absent: f32 for f32 and f16 weights, else bf16
+  int64_t max_context = 0;           // tokens of one sequence; 0: the model's
+  int64_t kv_bytes = 0;              // of the KV pool; 0: sized from the memory that is available
+  double device_memory_share = 0.9;  // of a device's own memory, that all of this may take
+  int64_t max_sequences = 64;        // in one step
+  int64_t max_step_tokens = 512;     // over all sequences of one step
+  int num_threads = 0;               // 0: all processors this process may use
   InstructionSet isa = BestInstructionSet();
   std::string rope_scaling;  // ApplyRopeScaling's option; empty: as the config says
 };
 
-// What the model and its cache take, in bytes. Activations include scratch of the largest step.
+// What the model and its cache take, in bytes.
 struct MemoryReport {
   int64_t weight_bytes = 0;
-  int64_t kv_bytes = 0;        // when every page is touched
-  int64_t kv_token_bytes = 0;  // of one token in one sequence
-  int64_t kv_tokens = 0;       // that the pool holds
+  int64_t activation_bytes = 0;  // and logits, of the largest step; without the scratch of ops
+  int64_t kv_bytes = 0;          // when every page is touched
+  int64_t kv_token_bytes = 0;    // of one token in one sequence
+  int64_t kv_tokens = 0;         // that the pool holds
 };
 
 class ModelRunner : public Runner {
@@ -52,6 +57,8 @@ class ModelRunner : public Runner {
   const ModelRunnerOptions& options() const { return options_; }
   int num_threads() const { return pool_.num_threads(); }
   MemoryReport memory() const;
+  // "avx512bf16, 2 threads" or "NVIDIA H200 (sm_90)".
+  std::string DescribePlace() const;
 
  private:
   // A row of logits that somebody wants: sequence `sequence`'s token at batch row `token_row`.
@@ -64,32 +71,39 @@ class ModelRunner : public Runner {
   void CollectWantedRows(const StepBatch& batch);
   void FinishRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
   void DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
+  void RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
+  void ReportRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
   SampleRow DescribeDraw(const SequenceStep& sequence);
+
+  // What the ops leave of at most kLogitRows rows, and all that is reported of them.
+  struct RowOutputs {
+    StagedTensor<int32_t> ids;          // [rows]: drawn, or the prompt's next
+    StagedTensor<float> log_probs;      // [rows]: of ids
+    StagedTensor<float> statistics;     // [rows, 2]
+    StagedTensor<int32_t> top_ids;      // [rows, num_top]
+    StagedTensor<float> top_log_probs;  // [rows, num_top]
+    int64_t num_top = 0;                // 0: nobody wants any
+  };
 
   const ModelConfig config_;
   const ModelRunnerOptions options_;
-  RunnerLimits limits_;
-  ModelWeights weights_;
   ThreadPool pool_;
   Workspace workspace_;
+  Stream stream_;
   Context context_;
-  KvPool kv_;
+  ModelWeights weights_;
   Transformer transformer_;
+  Tensor logits_;        // [kLogitRows, vocab], f32
+  RunnerLimits limits_;  // pages: of the memory that all of the above have left
+  KvPool kv_;
 
   // Reused between steps.
   TokenBatch tokens_;
-  Tensor logits_;                  // [kLogitRows, vocab], f32
-  std::vector<WantedRow> wanted_;  // of the current step, in batch order
-  std::vector<int32_t> token_rows_;
-  std::vector<RowStatistics> statistics_;
+  std::vector<WantedRow> wanted_;     // of the current step, in batch order
+  StagedTensor<int32_t> token_rows_;  // of those that go through the head now
+  RowOutputs outputs_;
   std::vector<SampleRow> draws_;
-  std::vector<int32_t> drawn_;
   std::vector<int32_t> banned_;  // of the rows that draw, one after another
-  std::vector<int32_t> top_ids_;
 };
-
-// Bytes that a process may still take: the machine's available memory, or what is left of the
-// cgroup's limit where that is less.
-int64_t AvailableMemoryBytes();
 
 }  // namespace tandem

@@ -8,6 +8,10 @@
 namespace tandem {
 
 struct AdamWArgs;
+struct ScatterRowsArgs;
+struct ScaleArgs;
+struct NesterovArgs;
+struct CombineArgs;
 struct AddArgs;
 struct AttentionArgs;
 struct ConvertArgs;
@@ -55,6 +59,10 @@ struct DeviceOps {
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
   void (*kv_copy_page)(Context&, const KvCopyPageArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
+  void (*combine)(Context&, const CombineArgs&) = nullptr;
+  void (*nesterov)(Context&, const NesterovArgs&) = nullptr;
+  void (*scale)(Context&, const ScaleArgs&) = nullptr;
+  void (*scatter_rows)(Context&, const ScatterRowsArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
   void (*sum_of_squares)(Context&, const SumOfSquaresArgs&) = nullptr;
 };

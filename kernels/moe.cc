@@ -5,6 +5,7 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/moe_rows.h"
 #include "kernels/cpu/rows_of.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 
@@ -79,6 +80,23 @@ void GatherRows(Context& context, const GatherRowsArgs& args) {
       CHECK(rows[i] >= 0 && rows[i] < tokens, i, rows[i], tokens.value());
       std::memcpy(y + static_cast<size_t>(i) * row_bytes,
                   x + static_cast<size_t>(rows[i]) * row_bytes, row_bytes);
+    }
+  });
+}
+
+void ScatterRows(Context& context, const ScatterRowsArgs& args) {
+  ShapeCheck check("ScatterRows");
+  Dim tokens{"tokens"}, num_rows{"num_rows"}, width{"width"};
+  check.Match("rows", args.rows, {num_rows});
+  check.Match("x", args.x, {num_rows, width}).Match("y", args.y, {tokens, width});
+  if (RunOnDevice(context, &DeviceOps::scatter_rows, "ScatterRows", args)) return;
+  const int32_t* rows = args.rows.data<int32_t>();
+  const float* x = args.x.data<float>();
+  float* y = args.y.data<float>();
+  context.pool.ForRanges(num_rows, cpu::GrainRows(width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      CHECK(rows[i] >= 0 && rows[i] < tokens, i, rows[i], tokens.value());
+      std::copy_n(x + i * width, width.value(), y + rows[i] * width);
     }
   });
 }

@@ -56,6 +56,15 @@ struct GatherRowsArgs {
 
 void GatherRows(Context& context, const GatherRowsArgs& args);
 
+// y[rows[i]] = x[i]; rows of y that `rows` does not name are left alone, and none is named twice.
+struct ScatterRowsArgs {
+  ConstTensorView x;     // [num_rows, width], f32
+  ConstTensorView rows;  // [num_rows], i32 into y
+  TensorView y;          // [tokens, width], f32
+};
+
+void ScatterRows(Context& context, const ScatterRowsArgs& args);
+
 struct MatmulGroupedArgs {
   ConstTensorView x;                // [num_rows, k], sorted by group
   ConstTensorView x_scales;         // [num_rows], f32; i8 only

@@ -11,6 +11,19 @@
 
 namespace tandem {
 
+namespace {
+
+// body(i) for every element.
+template <typename Body>
+void ForElements(Context& context, int64_t count, const Body& body) {
+  constexpr int64_t kGrain = 16384;
+  context.pool.ForRanges(count, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i);
+  });
+}
+
+}  // namespace
+
 AdamWElements ElementsOf(const AdamWArgs& args) {
   const auto step = static_cast<double>(args.step);
   const double correction1 = 1.0 - std::pow(args.beta1, step);
@@ -65,6 +78,42 @@ double SumOfSquares(Context& context, ConstTensorView x) {
                          [&](int64_t begin, int64_t end) { run(work, begin, end); });
   for (int64_t i = 0; i < num_blocks; ++i) sum += static_cast<double>(work.sums[i]);
   return sum;
+}
+
+void Scale(Context& context, const ScaleArgs& args) {
+  CHECK(args.x.dtype() == DType::kF32, Name(args.x.dtype()));
+  if (RunOnDevice(context, &DeviceOps::scale, "Scale", args)) return;
+  float* const x = args.x.data<float>();
+  ForElements(context, args.x.num_elements(), [=, factor = args.factor](int64_t i) {
+    x[i] = static_cast<float>(static_cast<double>(x[i]) * factor);
+  });
+}
+
+void Combine(Context& context, const CombineArgs& args) {
+  CHECK(args.x.shape() == args.y.shape(), args.x.shape(), args.y.shape());
+  if (RunOnDevice(context, &DeviceOps::combine, "Combine", args)) return;
+  const float* const x = args.x.data<float>();
+  float* const y = args.y.data<float>();
+  const float of_x = args.x_factor, of_y = args.y_factor;
+  ForElements(context, args.y.num_elements(), [=](int64_t i) { y[i] = of_y * y[i] + of_x * x[i]; });
+}
+
+void Nesterov(Context& context, const NesterovArgs& args) {
+  const Shape& shape = args.gradient.shape();
+  CHECK(args.m.shape() == shape && args.update.shape() == shape, args.m.shape(),
+        args.update.shape(), shape);
+  if (RunOnDevice(context, &DeviceOps::nesterov, "Nesterov", args)) return;
+  const float* const gradient = args.gradient.data<float>();
+  float* const m = args.m.data<float>();
+  float* const update = args.update.data<float>();
+  const float scale = args.scale;
+  const auto momentum = static_cast<float>(args.momentum);
+  const auto rest = static_cast<float>(1.0 - args.momentum);
+  ForElements(context, shape.num_elements(), [=](int64_t i) {
+    const float g = gradient[i] * scale;
+    m[i] += rest * (g - m[i]);
+    update[i] = g + momentum * (m[i] - g);
+  });
 }
 
 }  // namespace tandem

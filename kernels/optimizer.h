@@ -43,4 +43,34 @@ struct SumOfSquaresArgs {
   double* result;     // on the host
 };
 
+// x = float(double(x) * factor).
+struct ScaleArgs {
+  TensorView x;  // any shape, f32
+  double factor = 1.0;
+};
+
+void Scale(Context& context, const ScaleArgs& args);
+
+// y = y_factor * y + x_factor * x; both products and the sum are rounded.
+struct CombineArgs {
+  ConstTensorView x;  // any shape, f32
+  float x_factor = 1.0f;
+  TensorView y;  // x's shape, f32
+  float y_factor = 1.0f;
+};
+
+void Combine(Context& context, const CombineArgs& args);
+
+// Nesterov's momentum as Muon has it, with g = gradient * scale:
+//   m += (1 - momentum) (g - m),  update = g + momentum (m - g)
+struct NesterovArgs {
+  ConstTensorView gradient;  // any shape, f32
+  float scale = 1.0f;
+  double momentum = 0.95;
+  TensorView m;       // gradient's shape, f32
+  TensorView update;  // gradient's shape, f32; =
+};
+
+void Nesterov(Context& context, const NesterovArgs& args);
+
 }  // namespace tandem

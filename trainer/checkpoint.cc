@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <deque>
 #include <functional>
 #include <span>
 #include <system_error>
@@ -17,6 +17,7 @@
 #include "engine/base/printable.h"
 #include "engine/weights/safetensors.h"
 #include "kernels/core/check.h"
+#include "kernels/core/device_memory.h"
 #include "kernels/core/error.h"
 #include "trainer/data/hash64.h"
 
@@ -181,15 +182,17 @@ std::vector<std::string> FindMisfits(const TensorTable& tensors, Trainer& traine
 
 }  // namespace
 
-std::filesystem::path SaveCheckpoint(const std::filesystem::path& run, Trainer& trainer,
-                                     const RunInputs& inputs, const RunProgress& progress) {
+std::filesystem::path SaveCheckpoint(Context& context, const std::filesystem::path& run,
+                                     Trainer& trainer, const RunInputs& inputs,
+                                     const RunProgress& progress) {
   TrainingState state = DescribeRun(trainer, inputs);
   state.position = progress.position;
   state.carried = progress.carried;
   const std::filesystem::path path = run / kFolder / NameOfStep(state.step);
+  std::deque<HostCopy> copies;  // of what is on another device
   std::vector<NamedTensor> tensors;
   ForEachStateTensor(trainer, [&](const std::string& name, TensorView view) {
-    tensors.push_back({name, view});
+    tensors.push_back({name, copies.emplace_back(context, view).view()});
   });
   AtomicDirectory directory(path);
   WriteSafetensors(directory.temporary() / kTensorsFile, tensors);
@@ -254,9 +257,9 @@ void RestoreCheckpoint(Context& context, const Checkpoint& checkpoint, const Run
   const std::vector<std::string> misfits = FindMisfits(checkpoint.tensors, trainer);
   if (!misfits.empty()) FailWith(checkpoint.path, misfits);
   ForEachStateTensor(trainer, [&](const std::string& name, TensorView view) {
-    std::memcpy(view.bytes(), checkpoint.tensors.Find(name)->view.bytes(),
-                static_cast<size_t>(view.size_bytes()));
+    Copy(context, checkpoint.tensors.Find(name)->view, view);
   });
+  Synchronize(context);
   if (LossScaler* scaler = trainer.optional_loss_scaler();
       scaler != nullptr && checkpoint.state.loss_scaler) {
     scaler->Restore(*checkpoint.state.loss_scaler);

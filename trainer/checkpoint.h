@@ -54,8 +54,9 @@ struct FoundCheckpoint {
 
 // Returns the checkpoint's directory. One of the same step is replaced. Throws DeviceError when the
 // disk refuses; the others stay as they are.
-std::filesystem::path SaveCheckpoint(const std::filesystem::path& run, Trainer& trainer,
-                                     const RunInputs& inputs, const RunProgress& progress);
+std::filesystem::path SaveCheckpoint(Context& context, const std::filesystem::path& run,
+                                     Trainer& trainer, const RunInputs& inputs,
+                                     const RunProgress& progress);
 
 // Reads and verifies every byte. FormatError lists everything that is wrong.
 Checkpoint OpenCheckpoint(const std::filesystem::path& path);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/quantity.h"
+#include "kernels/core/device_memory.h"
 
 namespace tandem {
 namespace {
@@ -59,14 +60,14 @@ std::vector<Written> WrittenBy(const ModelConfig& config, const LayerActivations
 
 // The first of all parameters, or of those of which `is_wanted` says so.
 template <typename IsWanted>
-std::optional<std::string> FindInParameters(const ModelConfig& config,
+std::optional<std::string> FindInParameters(Context& context, const ModelConfig& config,
                                             ModelTensors<Tensor>& tensors, IsWanted is_wanted) {
   std::optional<std::string> found;
   ForEachParameter(config, tensors, [&](const ParameterOf<Tensor>& parameter) {
     if (found || !is_wanted(parameter.name)) return;
     Tensor& tensor = parameter.matrix != nullptr ? *parameter.matrix : *parameter.vector;
-    if (const auto problem =
-            DescribeNotFinite(tensor.view().Rows(parameter.first_row, parameter.shape[0]))) {
+    if (const auto problem = DescribeNotFinite(
+            context, tensor.view().Rows(parameter.first_row, parameter.shape[0]))) {
       found = fmt::format("{} {}", parameter.name, *problem);
     }
   });
@@ -75,7 +76,9 @@ std::optional<std::string> FindInParameters(const ModelConfig& config,
 
 }  // namespace
 
-std::optional<std::string> DescribeNotFinite(ConstTensorView values) {
+std::optional<std::string> DescribeNotFinite(Context& context, ConstTensorView given) {
+  const HostCopy copy(context, given);
+  const ConstTensorView values = copy.view();
   int64_t count = 0, first = -1;
   for (int64_t i = 0; i < values.num_elements(); ++i) {
     if (std::isfinite(ValueAt(values, i))) continue;
@@ -89,16 +92,18 @@ std::optional<std::string> DescribeNotFinite(ConstTensorView values) {
                      first % columns);
 }
 
-std::optional<std::string> FindInWeights(const ModelConfig& config, ModelTensors<Tensor>& masters,
-                                         DType compute) {
+std::optional<std::string> FindInWeights(Context& context, const ModelConfig& config,
+                                         ModelTensors<Tensor>& masters, DType compute) {
   const auto all = [](const std::string&) { return true; };
-  if (const auto found = FindInParameters(config, masters, all)) return "the weight " + *found;
+  if (const auto found = FindInParameters(context, config, masters, all))
+    return "the weight " + *found;
   if (compute != DType::kF16) return std::nullopt;
   std::optional<std::string> large;
   ForEachParameter(config, masters, [&](const ParameterOf<Tensor>& parameter) {
     if (large || parameter.matrix == nullptr) return;
-    const TensorView values =
-        parameter.matrix->view().Rows(parameter.first_row, parameter.shape[0]);
+    const HostCopy copy(context,
+                        parameter.matrix->view().Rows(parameter.first_row, parameter.shape[0]));
+    const ConstTensorView values = copy.view();
     for (int64_t i = 0; i < values.num_elements() && !large; ++i) {
       const float value = values.data<float>()[i];
       if (std::abs(value) <= kLargestF16) continue;
@@ -109,10 +114,11 @@ std::optional<std::string> FindInWeights(const ModelConfig& config, ModelTensors
   return large;
 }
 
-std::optional<std::string> FindInTargets(const TrainBatch& batch) {
+std::optional<std::string> FindInTargets(Context& context, const TrainBatch& batch) {
   if (batch.weights.empty()) return std::nullopt;
   const auto count = static_cast<int64_t>(batch.weights.size());
-  const auto problem = DescribeNotFinite(ConstTensorView(batch.weights.data(), Shape{count}));
+  const auto problem =
+      DescribeNotFinite(context, ConstTensorView(batch.weights.data(), Shape{count}));
   return problem ? std::optional("the data's weights of targets " + *problem) : std::nullopt;
 }
 
@@ -122,22 +128,22 @@ std::optional<std::string> FindInForward(Context& context, const ModelConfig& co
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     for (const Written& written :
          WrittenBy(config, model.Activations(context, layer), layer, tokens)) {
-      const auto problem = DescribeNotFinite(written.tensor.view().Rows(0, written.rows));
+      const auto problem = DescribeNotFinite(context, written.tensor.view().Rows(0, written.rows));
       if (problem) {
         return fmt::format("in the forward pass, layer {}, {} ({}) {}", layer, written.name,
                            written.op, *problem);
       }
     }
   }
-  const auto problem = DescribeNotFinite(model.hidden());
+  const auto problem = DescribeNotFinite(context, model.hidden());
   return problem ? std::optional("in the forward pass, the last layer's output " + *problem)
                  : std::nullopt;
 }
 
-std::optional<std::string> FindInBackward(const ModelConfig& config,
+std::optional<std::string> FindInBackward(Context& context, const ModelConfig& config,
                                           ModelTensors<Tensor>& gradients) {
   const auto find = [&](const std::string& prefix) {
-    return FindInParameters(config, gradients,
+    return FindInParameters(context, config, gradients,
                             [&](const std::string& name) { return name.starts_with(prefix); });
   };
   const std::string where = "in the backward pass, the gradient of ";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/core/check.h"
+#include "kernels/optimizer.h"
 #include "trainer/training_weights.h"
 
 namespace tandem {
@@ -26,14 +27,8 @@ bool LossScaler::Shrink() {
 }
 
 void ScaleGradients(Context& context, ModelTensors<Tensor>& gradients, double factor) {
-  constexpr int64_t kGrain = 16384;
   for (Tensor* gradient : AllTensors(gradients)) {
-    float* values = gradient->data<float>();
-    context.pool.ForRanges(
-        gradient->shape().num_elements(), kGrain, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            values[i] = static_cast<float>(static_cast<double>(values[i]) * factor);
-        });
+    Scale(context, {.x = *gradient, .factor = factor});
   }
 }
 

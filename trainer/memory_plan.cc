@@ -21,32 +21,12 @@ constexpr int64_t kSampleTokens = 64;  // at once, of a TextSampler's runner
 
 DType ActivationOf(DType weights) { return weights == DType::kBf16 ? DType::kBf16 : DType::kF32; }
 
-int64_t BytesOf(const FeedForwardActivations& kept) {
-  return kept.gate_up.size_bytes() + kept.activated.size_bytes();
-}
-
-int64_t BytesOf(const LayerActivations& kept) {
-  const MoeActivations& moe = kept.moe;
-  int64_t bytes = BytesOf(kept.dense) + BytesOf(moe.routed);
-  for (const FeedForwardActivations& shared : moe.shared) bytes += BytesOf(shared);
-  for (const Tensor* tensor :
-       {&kept.input, &kept.attention_normed, &kept.qkv, &kept.q, &kept.statistics, &kept.attended,
-        &kept.middle, &kept.ffn_normed, &moe.logits, &moe.experts, &moe.shares, &moe.offsets,
-        &moe.row_of, &moe.token_of, &moe.gathered, &moe.output}) {
-    bytes += tensor->size_bytes();
-  }
-  return bytes;
-}
-
-int64_t ActivationBytes(const ModelConfig& config, DType dtype, int64_t tokens, Keep keep) {
+int64_t KeptBytes(const ModelConfig& config, DType dtype, int64_t tokens, Keep keep) {
   const DType activation = ActivationOf(dtype);
-  int64_t bytes =
+  const int64_t inputs =
       keep == Keep::kLayerInputs ? 4 * config.num_layers * tokens * config.hidden_size : 0;
-  for (const LayerActivations& layer :
-       AllocateActivations(config, tokens, activation, activation, keep)) {
-    bytes += BytesOf(layer);
-  }
-  return bytes;
+  return inputs + ActivationBytes(AllocateActivations(config, tokens, activation, activation, keep,
+                                                      kCpuDevice));
 }
 
 // rows * intermediate of the widest feed-forward block, for each token.
@@ -139,11 +119,10 @@ MemoryPlanner::MemoryPlanner(const ModelConfig& config, const MemoryPlanInputs& 
                         ? Keep::kLayerInputs
                         : Keep::kForBackward;
   const int64_t dropout = inputs.dropout > 0.0 ? 2 * 4 * config.hidden_size : 0;
-  token_bytes_ = dropout + ActivationBytes(config, dtype, 2, keep) -
-                 ActivationBytes(config, dtype, 1, keep) + BufferBytes(config, dtype) +
-                 LayoutOf(config, dtype).page_bytes() / page_tokens;
+  token_bytes_ = dropout + KeptBytes(config, dtype, 2, keep) - KeptBytes(config, dtype, 1, keep) +
+                 BufferBytes(config, dtype) + LayoutOf(config, dtype).page_bytes() / page_tokens;
   if (inputs.sample_context > 0) {
-    fixed_.samples = ActivationBytes(config, dtype, kSampleTokens, Keep::kNothing) +
+    fixed_.samples = KeptBytes(config, dtype, kSampleTokens, Keep::kNothing) +
                      kSampleTokens * config.vocab_size * 4 +
                      LayoutOf(config, dtype).page_bytes() / page_tokens * inputs.sample_context;
   }

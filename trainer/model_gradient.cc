@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "kernels/activation.h"
@@ -28,6 +27,13 @@ KvLayout LayoutOf(const ModelConfig& config, DType weights) {
           .dtype = weights == DType::kBf16 ? DType::kBf16 : DType::kF32};
 }
 
+// The first elements of a buffer in another shape.
+TensorView Reshaped(Tensor& buffer, DType dtype, const Shape& shape) {
+  CHECK(dtype == buffer.dtype() && shape.num_elements() <= buffer.shape().num_elements(), shape,
+        buffer.shape(), Name(dtype));
+  return {buffer.view().bytes(), dtype, shape, buffer.device()};
+}
+
 // Of a model's linear layer, given what it read and the gradient of what it wrote.
 void LinearGradients(Context& context, ConstTensorView dy, ConstTensorView narrow_dy,
                      ConstTensorView x, Tensor& dw, Tensor& dbias) {
@@ -43,7 +49,8 @@ ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& w
       weights_(weights),
       max_tokens_(max_tokens),
       // Every sequence starts a page; those that no token reaches take no memory.
-      pool_(LayoutOf(config, weights.compute().dtype), max_tokens),
+      device_(weights.compute().embedding.device()),
+      pool_(LayoutOf(config, weights.compute().dtype), max_tokens, device_),
       transformer_(
           config, weights.compute(), max_tokens,
           checkpoints == ActivationCheckpoints::kLayer ? Keep::kLayerInputs : Keep::kForBackward),
@@ -53,13 +60,13 @@ ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& w
   const int64_t hidden = config.hidden_size, dim = config.head_dim;
   const int64_t heads = config.num_heads, kv_heads = config.num_kv_heads;
   const int64_t qkv = (heads + 2 * kv_heads) * dim;
-  const auto floats = [&](Shape shape) { return Tensor(DType::kF32, shape); };
+  const auto floats = [&](Shape shape) { return Tensor(DType::kF32, shape, device_); };
   dhidden_ = floats({max_tokens, hidden});
   dnormed_ = floats({max_tokens, hidden});
   picked_ = floats({max_tokens, hidden});
-  head_in_ = Tensor(dtype_, {max_tokens, hidden});
+  head_in_ = Tensor(dtype_, {max_tokens, hidden}, device_);
   dhead_in_ = floats({max_tokens, hidden});
-  if (dtype_ != DType::kF32) narrow_ = Tensor(dtype_, {max_tokens, std::max(hidden, qkv)});
+  if (dtype_ != DType::kF32) narrow_ = Tensor(dtype_, {max_tokens, std::max(hidden, qkv)}, device_);
   dattended_ = floats({max_tokens, heads * dim});
   dq_ = floats({max_tokens, heads, dim});
   dk_ = floats({max_tokens, kv_heads, dim});
@@ -78,26 +85,31 @@ ModelGradient::ModelGradient(const ModelConfig& config, const TrainingWeights& w
   }
   dactivated_ = floats({max_tokens, widest});
   // A bias's gradient is summed in f32.
-  dgate_up_ = Tensor(config.mlp_bias ? DType::kF32 : dtype_, {max_tokens, 2 * widest});
+  dgate_up_ = Tensor(config.mlp_bias ? DType::kF32 : dtype_, {max_tokens, 2 * widest}, device_);
   if (config.moe.num_experts > 0) AllocateForMixtures();
 }
 
 void ModelGradient::AllocateForMixtures() {
   const MoeConfig& moe = config_.moe;
   const int64_t rows = max_tokens_ * moe.top_k, hidden = config_.hidden_size;
-  drows_ = Tensor(dtype_, {rows, hidden});
-  dgathered_ = Tensor(DType::kF32, {rows, hidden});
-  dshares_ = Tensor(DType::kF32, {max_tokens_, moe.top_k});
-  ones_ = Tensor(DType::kF32, {max_tokens_, moe.top_k});
-  std::fill_n(ones_.data<float>(), rows, 1.0f);
-  dscores_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts});
-  dlogits_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts});
+  drows_ = Tensor(dtype_, {rows, hidden}, device_);
+  dgathered_ = Tensor(DType::kF32, {rows, hidden}, device_);
+  dshares_ = Tensor(DType::kF32, {max_tokens_, moe.top_k}, device_);
+  dlogits_ = Tensor(DType::kF32, {max_tokens_, moe.num_experts}, device_);
+}
+
+void ModelGradient::FillOnes(Context& context) {
+  const int64_t count = max_tokens_ * config_.moe.top_k;
+  ones_.Reserve(context, count);
+  std::fill_n(ones_.host(), count, 1.0f);
+  ones_.ToDevice(context, count);
+  ones_are_there_ = true;
 }
 
 void ModelGradient::SetDropout(const Dropout& dropout) {
   dropout_ = dropout;
   if (dropout.is_active() && dropped_.empty()) {
-    dropped_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size});
+    dropped_ = Tensor(DType::kF32, {max_tokens_, config_.hidden_size}, device_);
   }
 }
 
@@ -105,10 +117,9 @@ BatchLoss ModelGradient::Run(Context& context, const TrainBatch& batch, const Lo
                              ModelTensors<Tensor>& gradients) {
   transformer_.SetDropout(dropout_);
   Forward(context, batch);
-  Collect(batch, scale.targets);
-  const auto clear = [](Tensor& tensor) {
-    if (!tensor.empty())
-      std::memset(tensor.view().bytes(), 0, static_cast<size_t>(tensor.size_bytes()));
+  Collect(context, batch, scale.targets);
+  const auto clear = [&](Tensor& tensor) {
+    if (!tensor.empty()) FillZero(context, tensor);
   };
   clear(gradients.embedding);  // the head and the embedding add; everything else is stored
   clear(gradients.head);
@@ -139,19 +150,21 @@ BatchLoss ModelGradient::Evaluate(Context& context, const TrainBatch& batch,
                                   std::vector<float>& logprobs) {
   transformer_.SetDropout({});
   Forward(context, batch);
-  BatchLoss loss = Collect(batch, 1.0f);
+  BatchLoss loss = Collect(context, batch, 1.0f);
   logprobs.assign(batch.token_ids.size(), 0.0f);
-  const auto num_rows = static_cast<int64_t>(rows_.size());
-  const ConstTensorView rows(rows_.data(), Shape{num_rows});
+  const int64_t num_rows = loss.num_targets;
   const TensorView normed = head_in_.view().Rows(0, num_rows);
-  transformer_.HeadInput(context, rows, picked_.view().Rows(0, num_rows), normed);
+  transformer_.HeadInput(context, rows_.view({num_rows}), picked_.view().Rows(0, num_rows), normed);
   LinearCrossEntropy(context, {.x = normed,
                                .head = weights_.compute().output_head(),
-                               .targets = {targets_.data(), Shape{num_rows}},
-                               .losses = {losses_.data(), Shape{num_rows}}});
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    logprobs[static_cast<size_t>(rows_[i])] = -losses_[i];
-    loss.sum += static_cast<double>(row_weights_[i]) * static_cast<double>(losses_[i]);
+                               .targets = targets_.view({num_rows}),
+                               .losses = losses_.view({num_rows})});
+  losses_.ToHost(context, num_rows);
+  Synchronize(context);
+  for (int64_t i = 0; i < num_rows; ++i) {
+    logprobs[static_cast<size_t>(rows_.host()[i])] = -losses_.host()[i];
+    loss.sum +=
+        static_cast<double>(row_weights_.host()[i]) * static_cast<double>(losses_.host()[i]);
   }
   return loss;
 }
@@ -171,44 +184,50 @@ void ModelGradient::Forward(Context& context, const TrainBatch& batch) {
                      .pages = std::span(pages_).subspan(first_page, num_pages)});
     first_page += num_pages;
   }
+  if (config_.moe.num_experts > 0 && !ones_are_there_) FillOnes(context);
   tokens_.Assign(context, steps);
   transformer_.Forward(context, tokens_, pool_);
 }
 
 // Which tokens have a target, and its weight.
-BatchLoss ModelGradient::Collect(const TrainBatch& batch, float scale) {
+BatchLoss ModelGradient::Collect(Context& context, const TrainBatch& batch, float scale) {
   BatchLoss loss;
-  rows_.clear();
-  targets_.clear();
-  row_weights_.clear();
+  const auto most = static_cast<int64_t>(batch.targets.size());
+  rows_.Reserve(context, most);
+  targets_.Reserve(context, most);
+  row_weights_.Reserve(context, most);
+  losses_.Reserve(context, most);
   for (size_t t = 0; t < batch.targets.size(); ++t) {
     if (batch.targets[t] == TrainBatch::kNoTarget) continue;
     const float weight = batch.weights.empty() ? 1.0f : batch.weights[t];
-    rows_.push_back(static_cast<int32_t>(t));
-    targets_.push_back(batch.targets[t]);
-    row_weights_.push_back(weight * scale);
+    const int64_t row = loss.num_targets++;
+    rows_.host()[row] = static_cast<int32_t>(t);
+    targets_.host()[row] = batch.targets[t];
+    row_weights_.host()[row] = weight * scale;
     loss.weight += static_cast<double>(weight);
   }
-  loss.num_targets = static_cast<int64_t>(rows_.size());
-  losses_.resize(rows_.size());
+  rows_.ToDevice(context, loss.num_targets);
+  targets_.ToDevice(context, loss.num_targets);
+  row_weights_.ToDevice(context, loss.num_targets);
+  num_rows_ = loss.num_targets;
   return loss;
 }
 
 // From the last layer's output to the loss and back: dhidden_ = the gradient of the residual
 // stream.
 BatchLoss ModelGradient::Head(Context& context, float scale, ModelTensors<Tensor>& gradients) {
-  const auto num_rows = static_cast<int64_t>(rows_.size());
-  const ConstTensorView rows(rows_.data(), Shape{num_rows});
+  const int64_t num_rows = num_rows_;
+  const ConstTensorView rows = rows_.view({num_rows});
   const TensorView picked = picked_.view().Rows(0, num_rows);
   const TensorView normed = head_in_.view().Rows(0, num_rows);
   const TensorView dnormed = dhead_in_.view().Rows(0, num_rows);
   transformer_.HeadInput(context, rows, picked, normed);  // [rows, hidden]
   LinearCrossEntropyBackward(context, {.forward = {.x = normed,
                                                    .head = weights_.compute().output_head(),
-                                                   .targets = {targets_.data(), Shape{num_rows}},
-                                                   .losses = {losses_.data(), Shape{num_rows}}},
+                                                   .targets = targets_.view({num_rows}),
+                                                   .losses = losses_.view({num_rows})},
                                        .head_columns = weights_.columns().output_head(),
-                                       .weights = {row_weights_.data(), Shape{num_rows}},
+                                       .weights = row_weights_.view({num_rows}),
                                        .dx = dnormed,
                                        .dhead = gradients.output_head()});
   RmsNormBackward(context, {.x = picked,
@@ -218,15 +237,15 @@ BatchLoss ModelGradient::Head(Context& context, float scale, ModelTensors<Tensor
                             .dx = dnormed,
                             .output = GradientOutput::kStore,
                             .dweight = gradients.final_norm});
-  const int64_t hidden = config_.hidden_size;
-  float* dhidden = dhidden_.data<float>();
-  std::fill_n(dhidden, num_tokens_ * hidden, 0.0f);
+  const TensorView dhidden = dhidden_.view().Rows(0, num_tokens_);
+  FillZero(context, dhidden);
+  ScatterRows(context, {.x = dnormed, .rows = rows, .y = dhidden});
+  losses_.ToHost(context, num_rows);
+  Synchronize(context);
   BatchLoss loss{.num_targets = num_rows};
   for (int64_t i = 0; i < num_rows; ++i) {
-    const auto row = static_cast<size_t>(i);
-    std::copy_n(dnormed.data<float>() + i * hidden, hidden, dhidden + rows_[row] * hidden);
-    const double weight = static_cast<double>(row_weights_[row]) / static_cast<double>(scale);
-    loss.sum += weight * static_cast<double>(losses_[row]);
+    const double weight = static_cast<double>(row_weights_.host()[i]) / static_cast<double>(scale);
+    loss.sum += weight * static_cast<double>(losses_.host()[i]);
     loss.weight += weight;
   }
   return loss;
@@ -243,7 +262,7 @@ double ModelGradient::FeedForwardBlock(Context& context, const TrainBatch& batch
   const TensorView dnormed = dnormed_.view().Rows(0, num_tokens_);
   double loss = 0;
   if (columns.moe) {
-    std::fill_n(dnormed.data<float>(), dnormed.num_elements(), 0.0f);
+    FillZero(context, dnormed);
     for (size_t i = 0; i < columns.moe->shared.size(); ++i) {
       const DropoutMask mask(dropout_, DropoutPlace::kSharedExperts, layer,
                              static_cast<int64_t>(i));
@@ -278,8 +297,8 @@ void ModelGradient::MixtureOfExperts(Context& context, int64_t layer,
   const ConstTensorView activated = kept.routed.activated.view().Rows(0, rows);
   const TensorView drows = drows_.view().Rows(0, rows);
   const TensorView dgathered = dgathered_.view().Rows(0, rows);
-  const TensorView dactivated(dactivated_.data<float>(), Shape{rows, intermediate});
-  const TensorView dgate_up(dgate_up_.view().bytes(), dtype_, Shape{rows, 2 * intermediate});
+  const TensorView dactivated = Reshaped(dactivated_, DType::kF32, {rows, intermediate});
+  const TensorView dgate_up = Reshaped(dgate_up_, dtype_, {rows, 2 * intermediate});
 
   MoeCombineBackward(context, {.dy = dhidden_.view().Rows(0, tokens),
                                .y_rows = kept.output.view().Rows(0, rows),
@@ -317,7 +336,7 @@ void ModelGradient::MixtureOfExperts(Context& context, int64_t layer,
   // What GatherRows dealt out comes together again, in the order of the choices.
   MoeCombine(context, {.y_rows = dgathered,
                        .row_of = row_of,
-                       .weights = ones_.view().Rows(0, tokens),
+                       .weights = ones_.view({tokens, config_.moe.top_k}),
                        .y = dnormed_.view().Rows(0, tokens)});
 }
 
@@ -329,25 +348,27 @@ double ModelGradient::Router(Context& context, const TrainBatch& batch,
   const int64_t tokens = num_tokens_;
   const ConstTensorView logits = kept.moe.logits.view().Rows(0, tokens);
   const ConstTensorView experts = kept.moe.experts.view().Rows(0, tokens);
-  const TensorView dscores = dscores_.view().Rows(0, tokens);
   const TensorView dlogits = dlogits_.view().Rows(0, tokens);
+  const int64_t num_scores = tokens * moe.num_experts;
+  dscores_.Reserve(context, num_scores);
   const double loss = BalanceLoss({.moe = moe,
-                                   .logits = logits,
-                                   .experts = experts,
+                                   .logits = HostCopy(context, logits).view(),
+                                   .experts = HostCopy(context, experts).view(),
                                    .cu_seqlens = batch.cu_seqlens,
                                    .scale = balance,
-                                   .dscores = dscores});
+                                   .dscores = {dscores_.host(), Shape{tokens, moe.num_experts}}});
+  dscores_.ToDevice(context, num_scores);
   MoeRouteBackward(context, {.logits = logits,
                              .score = moe.score,
                              .renormalise = moe.renormalise,
                              .experts = experts,
                              .dweights = dshares_.view().Rows(0, tokens),
-                             .dscores = dscores,
+                             .dscores = dscores_.view({tokens, moe.num_experts}),
                              .dlogits = dlogits});
   ConstTensorView routed = kept.ffn_normed.view().Rows(0, tokens);
   WorkspaceScope scratch(context.workspace);
   if (routed.dtype() != DType::kF32) {  // the router is f32
-    const TensorView widened(scratch.Take<float>(routed.num_elements()), routed.shape());
+    const TensorView widened = scratch.TakeTensor(DType::kF32, routed.shape());
     Convert(context, {.x = routed, .y = widened});
     routed = widened;
   }
@@ -376,9 +397,8 @@ void ModelGradient::FeedForward(Context& context, const FeedForwardTensors<Packe
                                 FeedForwardTensors<Tensor>& gradients) {
   const int64_t tokens = normed.dim(0), intermediate = columns.down.n();
   const ConstTensorView gate_up = kept.gate_up.view().Rows(0, tokens);
-  const TensorView dactivated(dactivated_.data<float>(), Shape{tokens, intermediate});
-  const TensorView dgate_up(dgate_up_.view().bytes(), dgate_up_.dtype(),
-                            Shape{tokens, 2 * intermediate});
+  const TensorView dactivated = Reshaped(dactivated_, DType::kF32, {tokens, intermediate});
+  const TensorView dgate_up = Reshaped(dgate_up_, dgate_up_.dtype(), {tokens, 2 * intermediate});
 
   const ConstTensorView narrow = Narrow(context, dy, narrow_);  // [tokens, hidden]
   Matmul(context, {.x = narrow, .x_scales = {}, .w = columns.down, .y = dactivated});
@@ -388,7 +408,7 @@ void ModelGradient::FeedForward(Context& context, const FeedForwardTensors<Packe
   WorkspaceScope scratch(context.workspace);
   ConstTensorView narrow_gate_up = dgate_up;  // [tokens, 2 * intermediate]
   if (dgate_up.dtype() != dtype_) {
-    const TensorView rounded(scratch.Take<BFloat16>(dgate_up.num_elements()), dgate_up.shape());
+    const TensorView rounded = scratch.TakeTensor(DType::kBf16, dgate_up.shape());
     Convert(context, {.x = dgate_up, .y = rounded});
     narrow_gate_up = rounded;
   }
@@ -493,7 +513,7 @@ void ModelGradient::AttentionCore(Context& context, int64_t layer,
 // x [tokens, width] as a matmul reads it.
 ConstTensorView ModelGradient::Narrow(Context& context, ConstTensorView x, Tensor& buffer) {
   if (x.dtype() == dtype_) return x;
-  const TensorView narrow(buffer.view().bytes(), dtype_, x.shape());
+  const TensorView narrow = Reshaped(buffer, dtype_, x.shape());
   Convert(context, {.x = x, .y = narrow});
   return narrow;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Loss and gradients of one micro-batch: the engine's own forward pass, keeping its activations,
-// and the mirror of it. Owns the activations and a KV pool; borrows weights. One thread at a time.
+// and the mirror of it, where the weights are. Owns the activations and a KV pool; borrows weights.
+// One thread at a time.
 //
 // Every gradient is summed in one order that depends on the micro-batch alone, so it has the same
 // bits on any number of threads.
@@ -10,6 +11,7 @@
 #include "engine/model/token_batch.h"
 #include "engine/model/transformer.h"
 #include "kernels/core/context.h"
+#include "kernels/core/staged_tensor.h"
 #include "trainer/data/train_batch.h"
 #include "trainer/training_weights.h"
 
@@ -75,11 +77,13 @@ class ModelGradient {
   void AttentionBlock(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   void AttentionCore(Context& context, int64_t layer, AttentionTensors<Tensor>& gradients);
   ConstTensorView Narrow(Context& context, ConstTensorView x, Tensor& buffer);
-  BatchLoss Collect(const TrainBatch& batch, float scale);
+  BatchLoss Collect(Context& context, const TrainBatch& batch, float scale);
+  void FillOnes(Context& context);
 
   const ModelConfig& config_;
   const TrainingWeights& weights_;
   const int64_t max_tokens_;
+  const Device device_;  // where the weights are
   KvPool pool_;
   Transformer transformer_;
   DType dtype_;      // what matmuls read
@@ -87,11 +91,12 @@ class ModelGradient {
   int64_t num_tokens_ = 0;
 
   TokenBatch tokens_;
-  std::vector<PageId> pages_;       // 0, 1, ...
-  std::vector<int32_t> rows_;       // tokens that have a target
-  std::vector<int32_t> targets_;    // of rows_
-  std::vector<float> row_weights_;  // of rows_, times scale
-  std::vector<float> losses_;       // of rows_
+  std::vector<PageId> pages_;        // 0, 1, ...
+  StagedTensor<int32_t> rows_;       // tokens that have a target
+  StagedTensor<int32_t> targets_;    // of rows_
+  StagedTensor<float> row_weights_;  // of rows_, times scale
+  StagedTensor<float> losses_;       // of rows_
+  int64_t num_rows_ = 0;             // set by Collect
 
   // Gradients on their way down; leading dimension max_tokens.
   Tensor dhidden_;    // [tokens, hidden], f32: of the residual stream
@@ -114,12 +119,13 @@ class ModelGradient {
   Tensor dropped_;  // [tokens, hidden], f32: dhidden_ through a mask; with dropout only
 
   // Of mixtures.
-  Tensor drows_;      // [tokens * top_k, hidden], dtype_: of the experts' outputs
-  Tensor dgathered_;  // [tokens * top_k, hidden], f32: of the experts' inputs
-  Tensor dshares_;    // [tokens, top_k], f32
-  Tensor ones_;       // [tokens, top_k], f32
-  Tensor dscores_;    // [tokens, num_experts], f32
-  Tensor dlogits_;    // [tokens, num_experts], f32
+  Tensor drows_;                 // [tokens * top_k, hidden], dtype_: of the experts' outputs
+  Tensor dgathered_;             // [tokens * top_k, hidden], f32: of the experts' inputs
+  Tensor dshares_;               // [tokens, top_k], f32
+  Tensor dlogits_;               // [tokens, num_experts], f32
+  StagedTensor<float> dscores_;  // [tokens, num_experts]: of the balance loss, made on the host
+  StagedTensor<float> ones_;     // [tokens, top_k]
+  bool ones_are_there_ = false;  // set by FillOnes
 };
 
 }  // namespace tandem

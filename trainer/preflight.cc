@@ -5,7 +5,7 @@
 #include <iterator>
 #include <ostream>
 
-#include "engine/model_runner.h"
+#include "kernels/core/devices.h"
 #include "trainer/memory_plan.h"
 #include "trainer/run_advice.h"
 
@@ -44,7 +44,8 @@ void LookBeforeStart(const PreflightInputs& inputs, std::ostream& out) {
                       .checkpoint_activations = options.trainer.checkpoint_activations,
                       .dropout = options.trainer.dropout,
                       .sample_context = options.samples.every > 0 ? options.row_tokens : 0});
-  out << fmt::format("memory            {}\n", planner.Describe(AvailableMemoryBytes()));
+  out << fmt::format("memory            {}\n",
+                     planner.Describe(ReportOf(FindDevice(options.device)).free_bytes));
   for (const std::string& advice : FindAdvice(FactsOf(inputs))) {
     out << fmt::format("advice            {}\n", advice);
   }

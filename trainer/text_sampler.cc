@@ -64,8 +64,10 @@ std::string TextSampler::Continue(const std::vector<TokenId>& prompt) {
 }
 
 std::unique_ptr<ModelRunner> MakeSamplingRunner(const ModelConfig& config, ModelWeights weights,
-                                                int64_t max_context, int num_threads) {
-  ModelRunnerOptions options{.dtype = weights.dtype,
+                                                Device device, int64_t max_context,
+                                                int num_threads) {
+  ModelRunnerOptions options{.device = device,
+                             .dtype = weights.dtype,
                              .kv_dtype = std::nullopt,
                              .max_context = max_context,
                              .kv_bytes = std::numeric_limits<int64_t>::max(),

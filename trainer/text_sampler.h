@@ -38,6 +38,7 @@ class TextSampler {
 // A runner for one sequence of max_context tokens, for a TextSampler. The trainer trains
 // runner->weights().
 std::unique_ptr<ModelRunner> MakeSamplingRunner(const ModelConfig& config, ModelWeights weights,
-                                                int64_t max_context, int num_threads);
+                                                Device device, int64_t max_context,
+                                                int num_threads);
 
 }  // namespace tandem

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/core/device_memory.h"
 #include "trainer/find_not_finite.h"
 
 namespace tandem {
@@ -20,15 +21,16 @@ double WeightOf(const TrainBatch& batch) {
 }
 
 // The name of the first gradient that is not finite; nothing when all are.
-std::optional<std::string> FirstNotFinite(const ModelConfig& config,
+std::optional<std::string> FirstNotFinite(Context& context, const ModelConfig& config,
                                           ModelTensors<Tensor>& gradients) {
   std::optional<std::string> first;
   ForEachParameter(config, gradients, [&](const ParameterOf<Tensor>& parameter) {
     if (first) return;
     Tensor& tensor = parameter.matrix != nullptr ? *parameter.matrix : *parameter.vector;
-    const TensorView values = tensor.view().Rows(parameter.first_row, parameter.shape[0]);
-    for (int64_t i = 0; i < values.num_elements(); ++i) {
-      if (!std::isfinite(values.data<float>()[i])) {
+    const HostCopy copy(context, tensor.view().Rows(parameter.first_row, parameter.shape[0]));
+    const float* values = copy.view().data<float>();
+    for (int64_t i = 0; i < parameter.shape.num_elements(); ++i) {
+      if (!std::isfinite(values[i])) {
         first = parameter.name;
         return;
       }
@@ -98,7 +100,7 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
   }
   report.gradient_norm = GradientNorm(context, gradients);
   if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) {
-    Skip(gradients, report);
+    Skip(context, gradients, report);
     return report;
   }
   if (loss_scaler_) loss_scaler_->Grow();
@@ -109,8 +111,8 @@ StepReport Trainer::Step(Context& context, std::span<const TrainBatch> micro_bat
 
 // Says why, and lowers the loss scale where that is what was too large: the loss is sound then, and
 // its gradients are not.
-void Trainer::Skip(ModelTensors<Tensor>& gradients, StepReport& report) {
-  const auto name = FirstNotFinite(config_, gradients);
+void Trainer::Skip(Context& context, ModelTensors<Tensor>& gradients, StepReport& report) {
+  const auto name = FirstNotFinite(context, config_, gradients);
   report.skipped = name                         ? "the gradient of " + *name + " is not finite"
                    : std::isfinite(report.loss) ? "the gradient's norm is not finite"
                                                 : "the loss is not finite";
@@ -121,12 +123,13 @@ void Trainer::Skip(ModelTensors<Tensor>& gradients, StepReport& report) {
 }
 
 std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch> micro_batches) {
-  if (const auto found = FindInWeights(config_, weights_.masters(), weights_.compute().dtype)) {
+  if (const auto found =
+          FindInWeights(context, config_, weights_.masters(), weights_.compute().dtype)) {
     return *found;
   }
   const auto place = [](size_t i) { return fmt::format("micro-batch {} of the step: ", i + 1); };
   for (size_t i = 0; i < micro_batches.size(); ++i) {  // these are in the scale of all losses
-    if (const auto found = FindInTargets(micro_batches[i])) return place(i) + *found;
+    if (const auto found = FindInTargets(context, micro_batches[i])) return place(i) + *found;
   }
   const Totals totals = TotalsOf(micro_batches);
   for (size_t i = 0; i < micro_batches.size(); ++i) {
@@ -135,7 +138,7 @@ std::string Trainer::FindNotFinite(Context& context, std::span<const TrainBatch>
     const BatchLoss loss = Differentiate(context, batch, totals, {num_steps_ - 1, i});
     if (const auto found = FindInForward(context, config_, model_)) return where + *found;
     if (!std::isfinite(loss.sum)) return where + "the loss, and nothing before the output head";
-    if (const auto found = FindInBackward(config_, sum_.Next())) return where + *found;
+    if (const auto found = FindInBackward(context, config_, sum_.Next())) return where + *found;
   }
   return "each micro-batch alone is finite; only their sum or its norm is not";
 }

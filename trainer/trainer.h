@@ -98,7 +98,7 @@ class Trainer {
   };
   BatchLoss Differentiate(Context& context, const TrainBatch& batch, const Totals& totals,
                           const Place& place);
-  void Skip(ModelTensors<Tensor>& gradients, StepReport& report);
+  void Skip(Context& context, ModelTensors<Tensor>& gradients, StepReport& report);
 
   const ModelConfig& config_;
   TrainerOptions options_;

@@ -123,7 +123,7 @@ void TrainingLoop::RollBack(const GuardVerdict& verdict) {
 std::filesystem::path TrainingLoop::SaveAs(const LoopState& state) {
   const int64_t step = parts_.trainer.num_steps();
   const std::filesystem::path path =
-      SaveCheckpoint(options_.output, parts_.trainer, parts_.inputs,
+      SaveCheckpoint(parts_.context, options_.output, parts_.trainer, parts_.inputs,
                      {.position = next_position_, .carried = FormatLoopState(state)});
   if (checkpoint_of_stop_ && checkpoint_of_stop_ != step) {
     RemoveCheckpoint(options_.output, *checkpoint_of_stop_);

@@ -15,6 +15,7 @@
 #include "engine/text/tokenizer_files.h"
 #include "engine/weights/export.h"
 #include "engine/weights/loader.h"
+#include "kernels/core/device_memory.h"
 #include "kernels/core/error.h"
 #include "trainer/data/prefetch.h"
 #include "trainer/preflight.h"
@@ -84,7 +85,12 @@ class Run {
         config_(ReadConfig(options)),
         options_(Fitted(options, config_)),
         pool_(options.threads > 0 ? static_cast<int>(options.threads) : AvailableProcessors()),
-        context_{.pool = pool_, .workspace = workspace_},
+        device_(FindDevice(options_.device)),
+        workspace_(device_),
+        stream_(device_),
+        context_{
+            .pool = pool_, .device = device_, .stream = stream_.handle(), .workspace = workspace_},
+        host_context_{.pool = pool_, .workspace = host_workspace_},
         data_(options_, pool_) {
     CheckSizes(options_, config_, data_.tokenizer());
   }
@@ -150,7 +156,7 @@ class Run {
     return {.seed = options_.seed,
             .data_fingerprint = source_->fingerprint(),
             .settings = {{"accumulate", std::to_string(options_.accumulate)},
-                         {"instruction_set", std::string(Name(context_.isa))},
+                         {"instruction_set", ReportOf(device_).architecture},
                          {"guard.spike_z", fmt::to_string(guard.spike_z)},
                          {"guard.spike_patience", fmt::to_string(guard.spike_patience)},
                          {"guard.rate_factor", fmt::to_string(guard.rate_factor)},
@@ -172,11 +178,12 @@ class Run {
 
   void MakeTrainer() {
     const bool is_new = options_.model.empty();
-    compute_ = is_new ? AllocateWeights(config_, options_.dtype)
-                      : LoadWeights(context_, ReadSafetensors(options_.model), config_,
-                                    options_.dtype, options_.model.string());
+    compute_ = MoveToDevice(
+        context_, is_new ? AllocateWeights(config_, options_.dtype)
+                         : LoadWeights(host_context_, ReadSafetensors(options_.model), config_,
+                                       options_.dtype, options_.model.string()));
     if (options_.samples.every > 0) {
-      runner_ = MakeSamplingRunner(config_, std::move(compute_), options_.row_tokens,
+      runner_ = MakeSamplingRunner(config_, std::move(compute_), device_, options_.row_tokens,
                                    static_cast<int>(options_.threads));
     }
     TrainerOptions trainer_options = options_.trainer;
@@ -187,7 +194,11 @@ class Run {
     trainer_options.schedule.warmup_steps = WarmupSteps();
     trainer_ = std::make_unique<Trainer>(context_, config_, Weights(), trainer_options);
     if (!is_new) return;
-    InitialiseWeights(config_, options_.init, options_.seed, trainer_->weights().masters());
+    ModelTensors<Tensor>& masters = trainer_->weights().masters();
+    ModelTensors<Tensor> drawn = ZeroTensors(masters, kCpuDevice);
+    InitialiseWeights(config_, options_.init, options_.seed, drawn);
+    CopyTensors(context_, drawn, masters);
+    Synchronize(context_);  // before `drawn` goes
     trainer_->weights().Publish(context_);
   }
 
@@ -267,8 +278,12 @@ class Run {
   const TrainingRunOptions options_;
   const Clock::time_point start_ = Clock::now();
   ThreadPool pool_;
+  const Device device_;
   Workspace workspace_;
+  Stream stream_;
   Context context_;
+  Workspace host_workspace_;
+  Context host_context_;  // for what is done on the host: reading and packing weights
   RunData data_;
   std::unique_ptr<ShardBatchSource> source_;    // until the loop gets it
   std::unique_ptr<ShardBatchSource> held_out_;  // until the watch gets it; null: nothing is

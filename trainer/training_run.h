@@ -59,7 +59,8 @@ struct TrainingRunOptions {
   TrainerOptions trainer;
   double warmup_share = 0.01;  // of all steps
   uint64_t seed = 42;
-  int64_t threads = 0;  // 0: one a processor
+  std::string device = "cpu";  // of DeviceNames
+  int64_t threads = 0;         // 0: one a processor
   int64_t log_every = 10;
   int64_t eval_every = 0;   // steps between evaluations of held_out; 0: at the end alone
   int64_t eval_tokens = 0;  // of held_out, in each evaluation between steps; 0: all

@@ -1,6 +1,6 @@
 #include "trainer/training_weights.h"
 
-#include <algorithm>
+#include "kernels/core/device_memory.h"
 
 namespace tandem {
 namespace {
@@ -35,13 +35,16 @@ TrainingWeights::TrainingWeights(Context& context, ModelWeights& compute)
   for (size_t i = 0; i < from.matrices.size(); ++i) {
     const PackedMatrix& matrix = *from.matrices[i];
     if (matrix.empty()) continue;
-    *columns.matrices[i] = AllocateMatrix(matrix.dtype(), matrix.k(), matrix.n());
-    *masters.matrices[i] = Tensor(DType::kF32, {matrix.n(), matrix.k()});
+    *columns.matrices[i] = AllocateMatrix(matrix.dtype(), matrix.k(), matrix.n(), matrix.device());
+    *masters.matrices[i] = Tensor(DType::kF32, {matrix.n(), matrix.k()}, matrix.device());
     UnpackRows(context, matrix, 0, *masters.matrices[i]);
     PackColumns(context, *masters.matrices[i], *columns.matrices[i]);
   }
   for (size_t i = 0; i < from.vectors.size(); ++i) {
-    if (!from.vectors[i]->empty()) *masters.vectors[i] = from.vectors[i]->Clone();
+    const Tensor& vector = *from.vectors[i];
+    if (vector.empty()) continue;
+    *masters.vectors[i] = Tensor(DType::kF32, vector.shape(), vector.device());
+    Copy(context, vector, *masters.vectors[i]);
   }
 }
 
@@ -56,25 +59,30 @@ void TrainingWeights::Publish(Context& context) {
   }
   for (size_t i = 0; i < to.vectors.size(); ++i) {
     if (to.vectors[i]->empty()) continue;
-    const Tensor& master = *masters.vectors[i];
-    std::copy_n(master.data<float>(), master.shape().num_elements(), to.vectors[i]->data<float>());
+    Copy(context, *masters.vectors[i], *to.vectors[i]);
   }
 }
 
-ModelTensors<Tensor> ZeroTensors(const ModelTensors<Tensor>& like) {
+ModelTensors<Tensor> ZeroTensors(const ModelTensors<Tensor>& like, std::optional<Device> device) {
   ModelTensors<Tensor> made = SameStructure<Tensor>(like);
-  std::vector<Shape> shapes;
-  const auto remember = [&](const Tensor& tensor) {
-    shapes.push_back(tensor.empty() ? Shape{0} : tensor.shape());
-  };
+  std::vector<const Tensor*> models;
+  const auto remember = [&](const Tensor& tensor) { models.push_back(&tensor); };
   ForEachTensor(like, remember, remember);
   size_t index = 0;
   const auto allocate = [&](Tensor& tensor) {
-    const Shape& shape = shapes[index++];
-    if (shape.num_elements() > 0) tensor = Tensor(DType::kF32, shape);
+    const Tensor& model = *models[index++];
+    if (!model.empty())
+      tensor = Tensor(DType::kF32, model.shape(), device.value_or(model.device()));
   };
   ForEachTensor(made, allocate, allocate);
   return made;
+}
+
+void CopyTensors(Context& context, const ModelTensors<Tensor>& from, ModelTensors<Tensor>& to) {
+  const std::vector<const Tensor*> sources = AllTensors(from);
+  const std::vector<Tensor*> targets = AllTensors(to);
+  CHECK(sources.size() == targets.size(), sources.size(), targets.size());
+  for (size_t i = 0; i < sources.size(); ++i) Copy(context, *sources[i], *targets[i]);
 }
 
 std::vector<Tensor*> AllTensors(ModelTensors<Tensor>& tensors) {

@@ -3,6 +3,7 @@
 // ModelWeights that the engine reads, and the transposed matrices that backward reads. Owned by the
 // trainer; written by its thread while no step runs.
 
+#include <optional>
 #include <vector>
 
 #include "engine/model/weights.h"
@@ -30,8 +31,13 @@ class TrainingWeights {
   ModelTensors<Tensor> masters_;
 };
 
-// One f32 tensor, zero, for each tensor of `like`: gradients, moments.
-ModelTensors<Tensor> ZeroTensors(const ModelTensors<Tensor>& like);
+// One f32 tensor, zero, for each tensor of `like`: gradients, moments. Where those of `like` are,
+// or on the given device.
+ModelTensors<Tensor> ZeroTensors(const ModelTensors<Tensor>& like,
+                                 std::optional<Device> device = std::nullopt);
+
+// Every tensor of `from` into its counterpart of `to`, which has the same structure and shapes.
+void CopyTensors(Context& context, const ModelTensors<Tensor>& from, ModelTensors<Tensor>& to);
 
 // The tensors that exist, in ForEachTensor's order: matrices and vectors alike.
 std::vector<Tensor*> AllTensors(ModelTensors<Tensor>& tensors);

@@ -44,10 +44,11 @@ void LoadChatTemplate(const ModelOptions& options, const std::filesystem::path& 
 std::string LoadedModel::Describe() const {
   const ModelRunnerOptions& options = runner->options();
   const MemoryReport memory = runner->memory();
-  return fmt::format("{} weights ({}), {}, {} threads, KV {} for {} tokens, loaded in {:.2f} s",
-                     OptionName(options.dtype), FormatBytes(memory.weight_bytes), Name(options.isa),
-                     runner->num_threads(), FormatBytes(memory.kv_bytes),
-                     FormatCount(memory.kv_tokens), load_time.count());
+  return fmt::format("{} weights ({}), {}, activations {}, KV {} for {} tokens, loaded in {:.2f} s",
+                     OptionName(options.dtype), FormatBytes(memory.weight_bytes),
+                     runner->DescribePlace(), FormatBytes(memory.activation_bytes),
+                     FormatBytes(memory.kv_bytes), FormatCount(memory.kv_tokens),
+                     load_time.count());
 }
 
 LoadedModel LoadModel(const ModelOptions& options) {

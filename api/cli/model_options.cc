@@ -6,6 +6,7 @@
 
 #include "engine/base/program_files.h"
 #include "engine/weights/tensor_table.h"
+#include "kernels/core/devices.h"
 #include "kernels/core/error.h"
 
 namespace tandem {
@@ -49,10 +50,10 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
                                   "it the default model",
                           .value_name = "DIR",
                           .group = kGroup});
+  std::vector<std::pair<std::string, std::string>> devices;
+  for (const std::string_view name : DeviceNames()) devices.emplace_back(name, name);
   settings.AddChoice(
-      "device", &options.device,
-      std::vector<std::pair<std::string, DeviceChoice>>{{"auto", DeviceChoice::kAuto},
-                                                        {"cpu", DeviceChoice::kCpu}},
+      "device", &options.device, std::move(devices),
       {.help = "where the model runs; auto: the fastest that is there", .group = kGroup});
   settings.AddChoice("dtype", &options.dtype, WeightChoices(),
                      {.help = "type of the weights; auto: the checkpoint's", .group = kGroup});
@@ -86,6 +87,12 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
   settings.AddBytes(
       "kv-cache-memory", &options.kv_cache_memory,
       {.help = "memory for keys and values; 0: from what is available", .min = 0, .group = kGroup});
+  settings.Add("gpu-memory-utilization", &options.gpu_memory_utilization,
+               {.help = "share of a GPU's memory that weights, activations and, unless "
+                        "--kv-cache-memory says how much, keys and values may take together",
+                .min = 0.05,
+                .max = 1.0,
+                .group = kGroup});
 }
 
 std::filesystem::path FindModelDirectory(const ModelOptions& options) {
@@ -102,10 +109,12 @@ std::filesystem::path FindModelDirectory(const ModelOptions& options) {
 ModelRunnerOptions RunnerOptions(const ModelOptions& options,
                                  const std::filesystem::path& directory) {
   ModelRunnerOptions runner;
+  runner.device = FindDevice(options.device);
   runner.dtype = options.dtype ? *options.dtype : CheckpointDType(directory);
   runner.kv_dtype = options.kv_cache_dtype;
   runner.max_context = options.max_model_len;
   runner.kv_bytes = options.kv_cache_memory;
+  runner.device_memory_share = options.gpu_memory_utilization;
   runner.max_sequences = options.max_num_seqs;
   runner.max_step_tokens = options.max_num_batched_tokens;
   runner.num_threads = options.threads;

@@ -13,17 +13,14 @@
 
 namespace tandem {
 
-// Where a model runs. kAuto takes the fastest device that is there, which is the CPU as long as
-// there is no other backend.
-enum class DeviceChoice : uint8_t { kAuto, kCpu };
-
 struct ModelOptions {
-  DeviceChoice device = DeviceChoice::kAuto;
+  std::string device = "auto";          // of DeviceNames
   std::filesystem::path model;          // empty: the default model
   std::optional<DType> dtype;           // absent: the checkpoint's
   std::optional<DType> kv_cache_dtype;  // absent: follows dtype
   int64_t max_model_len = 0;            // 0: the model's
   int64_t kv_cache_memory = 0;          // bytes; 0: from the memory that is available
+  double gpu_memory_utilization = 0.9;  // of a GPU's memory, what the process may take
   int64_t max_num_seqs = 64;
   int64_t max_num_batched_tokens = 512;
   int32_t threads = 0;                    // 0: all

@@ -1,6 +1,7 @@
 #include "engine/model/activations.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 namespace tandem {
 namespace {
@@ -79,6 +80,25 @@ std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int
     all.push_back(LayerFor(config, max_tokens, activation, input, keep, device, any));
   }
   return all;
+}
+
+int64_t ActivationBytes(const std::vector<LayerActivations>& layers) {
+  int64_t total = 0;
+  const auto add = [&](std::initializer_list<const Tensor*> tensors) {
+    for (const Tensor* tensor : tensors) total += tensor->size_bytes();
+  };
+  for (const LayerActivations& layer : layers) {
+    const MoeActivations& moe = layer.moe;
+    add({&layer.input, &layer.attention_normed, &layer.qkv, &layer.q, &layer.statistics,
+         &layer.attended, &layer.middle, &layer.ffn_normed, &layer.dense.gate_up,
+         &layer.dense.activated});
+    add({&moe.logits, &moe.experts, &moe.shares, &moe.offsets, &moe.row_of, &moe.token_of,
+         &moe.gathered, &moe.routed.gate_up, &moe.routed.activated, &moe.output});
+    for (const FeedForwardActivations& shared : moe.shared) {
+      add({&shared.gate_up, &shared.activated});
+    }
+  }
+  return total;
 }
 
 }  // namespace tandem

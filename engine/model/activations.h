@@ -55,4 +55,7 @@ std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int
                                                   DType activation, DType input, Keep keep,
                                                   Device device);
 
+// Of all of them, in bytes.
+int64_t ActivationBytes(const std::vector<LayerActivations>& layers);
+
 }  // namespace tandem

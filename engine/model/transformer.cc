@@ -84,6 +84,15 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
   }
 }
 
+int64_t Transformer::activation_bytes() const {
+  int64_t total = ActivationBytes(layers_);
+  for (const Tensor* tensor : {&layer_inputs_, &hidden_, &normed_, &k_, &v_, &quantized_,
+                               &row_scales_, &expert_scales_, &shared_output_, &branch_}) {
+    total += tensor->size_bytes();
+  }
+  return total;
+}
+
 const LayerActivations& Transformer::activations(int64_t layer) const {
   CHECK(keep_ != Keep::kNothing, "activations are not kept");
   if (keep_ == Keep::kForBackward) return layers_[static_cast<size_t>(layer)];

@@ -48,6 +48,7 @@ class Transformer {
   void Recompute(Context& context, const TokenBatch& batch, KvPool& pool, int64_t layer);
   const RopeTable& rope() const { return rope_; }
   DType activation_dtype() const { return activation_dtype_; }
+  int64_t activation_bytes() const;
 
   // [tokens of the last Forward, hidden], f32
   ConstTensorView hidden() const { return hidden_.view().Rows(0, num_tokens_); }

@@ -1,5 +1,9 @@
 #include "engine/model/weights.h"
 
+#include <utility>
+
+#include "kernels/core/device_memory.h"
+
 namespace tandem {
 namespace {
 
@@ -168,6 +172,22 @@ ModelWeights AllocateWeights(const ModelConfig& config, DType dtype) {
   if (!config.tie_embeddings) {
     weights.head = AllocateMatrix(dtype, config.vocab_size, config.hidden_size);
   }
+  return weights;
+}
+
+ModelWeights MoveToDevice(Context& context, ModelWeights weights) {
+  ForEachTensor(
+      weights,
+      [&](PackedMatrix& matrix) {
+        if (matrix.empty() || matrix.device() == context.device) return;
+        matrix = CopyMatrix(context, matrix, context.device);
+      },
+      [&](Tensor& vector) {
+        if (vector.empty() || vector.device() == context.device) return;
+        Tensor copy(vector.dtype(), vector.shape(), context.device);
+        Copy(context, vector, copy);
+        vector = std::move(copy);
+      });
   return weights;
 }
 

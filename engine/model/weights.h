@@ -9,6 +9,7 @@
 
 #include "engine/config/model_config.h"
 #include "engine/model/model_tensors.h"
+#include "kernels/core/context.h"
 #include "kernels/matmul.h"
 
 namespace tandem {
@@ -26,6 +27,9 @@ struct ModelWeights : ModelTensors<PackedMatrix> {
 
 // All tensors allocated, all values zero.
 ModelWeights AllocateWeights(const ModelConfig& config, DType dtype);
+
+// The same weights on the context's device, to which they move one by one. There after Synchronize.
+ModelWeights MoveToDevice(Context& context, ModelWeights weights);
 
 // One named tensor of a checkpoint and where it goes: rows first_row.. of a matrix, or elements
 // first_row.. of a vector.

@@ -12,6 +12,7 @@
 #include "engine/weights/pth.h"
 #include "engine/weights/safetensors.h"
 #include "kernels/core/check.h"
+#include "kernels/core/device_memory.h"
 #include "kernels/core/error.h"
 #include "kernels/quantize.h"
 
@@ -24,10 +25,10 @@ struct Unpacked {
   std::vector<NamedTensor> named;  // views of them
 };
 
-void CheckFitsF16(const Tensor& values, const std::string& name) {
+void CheckFitsF16(ConstTensorView values, const std::string& name) {
   constexpr float kLargest = 65504.0f;
   const std::span<const float> all(values.data<float>(),
-                                   static_cast<size_t>(values.size_bytes()) / sizeof(float));
+                                   static_cast<size_t>(values.num_elements()));
   for (const float value : all) {
     if (std::abs(value) <= kLargest || !std::isfinite(value)) continue;
     throw ConfigError(name + " has the value " + std::to_string(value) +
@@ -37,21 +38,29 @@ void CheckFitsF16(const Tensor& values, const std::string& name) {
 
 Tensor InDtype(Context& context, Tensor values, DType dtype) {
   if (dtype == DType::kF32) return values;
-  Tensor converted(dtype, values.shape());
+  Tensor converted(dtype, values.shape(), values.device());
   Convert(context, {.x = values.view(), .y = converted.view()});
   return converted;
 }
 
-Tensor Values(const Parameter& parameter) {
-  Tensor values(DType::kF32, parameter.shape);
+// In the context's memory.
+Tensor Values(Context& context, const Parameter& parameter) {
+  Tensor values(DType::kF32, parameter.shape, context.device);
   if (parameter.matrix != nullptr) {
-    UnpackRows(*parameter.matrix, parameter.first_row, values.view());
+    UnpackRows(context, *parameter.matrix, parameter.first_row, values.view());
   } else {
-    const TensorView source =
-        parameter.vector->view().Rows(parameter.first_row, parameter.shape[0]);
-    std::copy_n(source.data<float>(), parameter.shape[0], values.data<float>());
+    Copy(context, parameter.vector->view().Rows(parameter.first_row, parameter.shape[0]),
+         values.view());
   }
   return values;
+}
+
+Tensor OnHost(Context& context, Tensor values) {
+  if (values.device() == kCpuDevice) return values;
+  Tensor copy(values.dtype(), values.shape());
+  Copy(context, values, copy);
+  Synchronize(context);
+  return copy;
 }
 
 Unpacked Unpack(Context& context, const ExportArgs& args) {
@@ -59,9 +68,11 @@ Unpacked Unpack(Context& context, const ExportArgs& args) {
         Name(args.dtype));
   Unpacked unpacked;
   ForEachParameter(args.config, args.weights, [&](const Parameter& parameter) {
-    Tensor values = Values(parameter);
-    if (args.dtype == DType::kF16) CheckFitsF16(values, parameter.name);
-    unpacked.tensors.push_back(InDtype(context, std::move(values), args.dtype));
+    Tensor values = Values(context, parameter);
+    if (args.dtype == DType::kF16) {
+      CheckFitsF16(HostCopy(context, values).view(), parameter.name);
+    }
+    unpacked.tensors.push_back(OnHost(context, InDtype(context, std::move(values), args.dtype)));
     // A tensor's elements stay where they are when it moves.
     unpacked.named.push_back({parameter.name, std::as_const(unpacked.tensors.back()).view()});
   });

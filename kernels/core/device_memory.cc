@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "kernels/core/error.h"
 
@@ -29,6 +30,11 @@ const DeviceMemoryFunctions& DeviceMemoryOf(Device device) {
         "(--device cpu)");
   }
   return functions;
+}
+
+int NumDevices(DeviceKind kind) {
+  if (kind == DeviceKind::kCpu) return 1;
+  return CudaMemory().num_devices == nullptr ? 0 : CudaMemory().num_devices();
 }
 
 void CheckDevice(Device device) {
@@ -75,6 +81,14 @@ void Copy(Context& context, ConstTensorView from, TensorView to) {
     return;
   }
   DeviceMemoryOf(context.device).copy(context, to.bytes(), from.bytes(), from.size_bytes());
+}
+
+HostCopy::HostCopy(Context& context, ConstTensorView view) : view_(view) {
+  if (view.device() == kCpuDevice) return;
+  copy_ = Tensor(view.dtype(), view.shape());
+  Copy(context, view, copy_);
+  Synchronize(context);
+  view_ = std::as_const(copy_).view();
 }
 
 void FillZero(Context& context, TensorView x) {

@@ -4,21 +4,13 @@
 // (kernels/device_ops.h).
 
 #include <cstdint>
-#include <string>
 #include <utility>
 
 #include "kernels/core/context.h"
+#include "kernels/core/devices.h"
 #include "kernels/core/tensor.h"
 
 namespace tandem {
-
-// What one device is.
-struct DeviceReport {
-  std::string name;          // "NVIDIA H200"
-  std::string architecture;  // "sm_90"
-  int64_t memory_bytes = 0;
-  int64_t free_bytes = 0;  // of it, now
-};
 
 // What a backend does. Failures are DeviceErrors.
 struct DeviceMemoryFunctions {
@@ -49,6 +41,9 @@ void SetDeviceMemory(DeviceKind kind, const DeviceMemoryFunctions& functions);
 // DeviceError when the program has no such backend.
 const DeviceMemoryFunctions& DeviceMemoryOf(Device device);
 
+// How many this process sees; 0 without a backend.
+int NumDevices(DeviceKind kind);
+
 // DeviceError when the device is not there, or is not the one that a process may use.
 void CheckDevice(Device device);
 
@@ -71,6 +66,18 @@ class Stream {
 // `from` into `to`, of the same shape and dtype: on the host, or between it and context.device, in
 // the order of its stream. A copy to the host is there after Synchronize.
 void Copy(Context& context, ConstTensorView from, TensorView to);
+
+// What a view holds, in the host's memory: the view itself where it is there, else a copy, which is
+// complete once this is made (it waits for the context's stream).
+class HostCopy {
+ public:
+  HostCopy(Context& context, ConstTensorView view);
+  ConstTensorView view() const { return view_; }
+
+ private:
+  Tensor copy_;
+  ConstTensorView view_;
+};
 
 // Zeros, in the order of the context's stream.
 void FillZero(Context& context, TensorView x);

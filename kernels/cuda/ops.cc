@@ -25,6 +25,10 @@ DeviceOps Ops() {
       .kv_write = KvWrite,
       .kv_copy_page = KvCopyPage,
       .attention = Attention,
+      .combine = Combine,
+      .nesterov = Nesterov,
+      .scale = Scale,
+      .scatter_rows = ScatterRows,
       .adamw = AdamW,
       .sum_of_squares = SumOfSquares,
   };

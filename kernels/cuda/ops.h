@@ -7,6 +7,10 @@
 
 namespace tandem::cuda {
 
+void Combine(Context& context, const CombineArgs& args);
+void Nesterov(Context& context, const NesterovArgs& args);
+void Scale(Context& context, const ScaleArgs& args);
+void ScatterRows(Context& context, const ScatterRowsArgs& args);
 void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);

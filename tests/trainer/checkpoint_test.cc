@@ -95,7 +95,7 @@ struct Session {
     ASSERT_TRUE(trainer.Step(context, {&batch, 1}).skipped);
   }
   std::filesystem::path Save(const std::filesystem::path& run) {
-    return SaveCheckpoint(run, trainer, inputs, {.position = source->position()});
+    return SaveCheckpoint(context, run, trainer, inputs, {.position = source->position()});
   }
   void Restore(const Checkpoint& checkpoint) {
     RestoreCheckpoint(context, checkpoint, inputs, trainer);

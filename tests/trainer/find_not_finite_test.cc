@@ -51,15 +51,16 @@ void ExpectPart(const std::string& text, const std::string& part) {
 }
 
 TEST(FindNotFinite, CountsValuesAndPlacesTheFirst) {
+  OpContext context;
   Tensor values(DType::kF32, {3, 4});
-  EXPECT_FALSE(DescribeNotFinite(values));
+  EXPECT_FALSE(DescribeNotFinite(context, values));
   values.data<float>()[6] = -kInfinity;
   values.data<float>()[11] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(DescribeNotFinite(values).value(),
+  EXPECT_EQ(DescribeNotFinite(context, values).value(),
             "[3, 4]: 2 of 12 values are not finite, the first is -inf at row 1, column 2");
   Tensor narrow(DType::kBf16, {5});
   narrow.data<BFloat16>()[3] = BFloat16(kInfinity);
-  EXPECT_EQ(DescribeNotFinite(narrow).value(),
+  EXPECT_EQ(DescribeNotFinite(context, narrow).value(),
             "[5]: 1 of 5 values are not finite, the first is inf at row 0, column 3");
 }
 
@@ -125,15 +126,18 @@ TEST(FindNotFinite, NamesTheLossAndTheGradients) {
   ExpectPart(run.Find({SomeBatch()}), "the loss, and nothing before the output head");
 
   ModelTensors<Tensor> gradients = ZeroTensors(run.trainer.weights().masters());
-  EXPECT_FALSE(FindInBackward(run.config, gradients));
+  EXPECT_FALSE(FindInBackward(run.context, run.config, gradients));
   gradients.embedding.data<float>()[0] = kInfinity;
-  ExpectPart(FindInBackward(run.config, gradients).value(), "model.embed_tokens.weight [");
+  ExpectPart(FindInBackward(run.context, run.config, gradients).value(),
+             "model.embed_tokens.weight [");
   gradients.layers[1].attention.qkv.data<float>()[0] = kInfinity;
-  ExpectPart(FindInBackward(run.config, gradients).value(), "model.layers.1.self_attn.q_proj");
+  ExpectPart(FindInBackward(run.context, run.config, gradients).value(),
+             "model.layers.1.self_attn.q_proj");
   gradients.layers[1].dense->down.data<float>()[0] = kInfinity;
-  ExpectPart(FindInBackward(run.config, gradients).value(), "model.layers.1.mlp.down_proj");
+  ExpectPart(FindInBackward(run.context, run.config, gradients).value(),
+             "model.layers.1.mlp.down_proj");
   gradients.layers[3].attention.norm.data<float>()[0] = kInfinity;
-  ExpectPart(FindInBackward(run.config, gradients).value(),
+  ExpectPart(FindInBackward(run.context, run.config, gradients).value(),
              "in the backward pass, the gradient of model.layers.3.input_layernorm.weight [");
 }
 

@@ -218,6 +218,79 @@ OpCase SquaresCase(OpUse use, int64_t count) {
           .prepare = [=](Context&) { return std::make_unique<SumOfSquaresOp>(count); }};
 }
 
+class ScaleOp : public OpRun {
+ public:
+  explicit ScaleOp(int64_t count) : x_(tensors_.InOut(NormalTensor({count}, 81))) {}
+  void Run(Context& context) override { Scale(context, {.x = x_, .factor = 1.0 / 3.0}); }
+  std::vector<Doubles> Reference() const override {
+    Doubles x = ToDoubles(x_);
+    for (double& value : x) value /= 3.0;
+    return {x};
+  }
+
+ private:
+  TensorView x_;
+};
+
+class CombineOp : public OpRun {
+ public:
+  explicit CombineOp(int64_t count)
+      : x_(tensors_.Input(NormalTensor({count}, 82))),
+        y_(tensors_.InOut(NormalTensor({count}, 83))) {}
+  void Run(Context& context) override {
+    Combine(context, {.x = x_, .x_factor = 0.75f, .y = y_, .y_factor = -0.5f});
+  }
+  std::vector<Doubles> Reference() const override {
+    const Doubles x = ToDoubles(x_);
+    Doubles y = ToDoubles(y_);
+    for (size_t i = 0; i < y.size(); ++i) y[i] = -0.5 * y[i] + 0.75 * x[i];
+    return {y};
+  }
+
+ private:
+  ConstTensorView x_;
+  TensorView y_;
+};
+
+class NesterovOp : public OpRun {
+ public:
+  explicit NesterovOp(int64_t count)
+      : gradient_(tensors_.Input(NormalTensor({count}, 84))),
+        m_(tensors_.InOut(NormalTensor({count}, 85))),
+        update_(tensors_.Output(DType::kF32, {count})) {}
+  void Run(Context& context) override {
+    Nesterov(context, {.gradient = gradient_, .scale = 0.5f, .m = m_, .update = update_});
+  }
+  std::vector<Doubles> Reference() const override {
+    const Doubles gradient = ToDoubles(gradient_);
+    Doubles m = ToDoubles(m_), update(m.size());
+    for (size_t i = 0; i < m.size(); ++i) {
+      const double g = 0.5 * gradient[i];
+      m[i] += (1.0 - 0.95) * (g - m[i]);
+      update[i] = g + 0.95 * (m[i] - g);
+    }
+    return {m, update};
+  }
+
+ private:
+  ConstTensorView gradient_;
+  TensorView m_, update_;
+};
+
+// `bytes`, `in_place` and `flops` are of one element.
+template <typename Op>
+OpCase ElementCase(const char* name, OpUse use, int64_t count, int64_t bytes, int64_t in_place,
+                   int64_t flops) {
+  return {.op = name,
+          .shape = std::to_string(count),
+          .dtype = "f32",
+          .use = use,
+          .bytes = bytes * count,
+          .in_place_bytes = in_place * count,
+          .flops = flops * count,
+          .prepare = [=](Context&) { return std::make_unique<Op>(count); }};
+}
+
 }  // namespace
 
 void AddLossCases(std::vector<OpCase>& cases) {
@@ -238,6 +311,9 @@ void AddLossCases(std::vector<OpCase>& cases) {
   for (const int64_t count : {0, 1, 16, 37, 40000}) {
     cases.push_back(AdamWCase(OpUse::kTest, count));
     cases.push_back(SquaresCase(OpUse::kTest, count));
+    cases.push_back(ElementCase<ScaleOp>("scale", OpUse::kTest, count, 8, 4, 1));
+    cases.push_back(ElementCase<CombineOp>("combine", OpUse::kTest, count, 12, 4, 3));
+    cases.push_back(ElementCase<NesterovOp>("nesterov", OpUse::kTest, count, 16, 4, 6));
   }
   cases.push_back(AdamWCase(OpUse::kBench, 25829888));
   cases.push_back(SquaresCase(OpUse::kBench, 25829888));

@@ -127,6 +127,34 @@ class SplitColumnsOp : public OpRun {
   std::vector<TensorView> parts_;
 };
 
+class ScatterRowsOp : public OpRun {
+ public:
+  ScatterRowsOp(int64_t num_rows, int64_t tokens, int64_t width) : width_(width) {
+    std::vector<int32_t> rows(static_cast<size_t>(num_rows));
+    // Another order than ascending, and none twice: `tokens` is prime.
+    for (size_t i = 0; i < rows.size(); ++i) {
+      rows[i] = static_cast<int32_t>(static_cast<int64_t>(7 * i + 3) % tokens);
+    }
+    x_ = tensors_.Input(NormalTensor({num_rows, width}, 31));
+    rows_ = tensors_.Input(Integers(rows, {num_rows}));
+    y_ = tensors_.InOut(NormalTensor({tokens, width}, 32));
+  }
+  void Run(Context& context) override { ScatterRows(context, {.x = x_, .rows = rows_, .y = y_}); }
+  std::vector<std::vector<double>> Reference() const override {
+    const std::vector<double> x = ToDoubles(x_);
+    std::vector<double> y = ToDoubles(y_);
+    for (int64_t i = 0; i < x_.dim(0); ++i) {
+      std::copy_n(x.begin() + i * width_, width_, y.begin() + rows_.data<int32_t>()[i] * width_);
+    }
+    return {y};
+  }
+
+ private:
+  int64_t width_;
+  ConstTensorView x_, rows_;
+  TensorView y_;
+};
+
 class GatherRowsOp : public OpRun {
  public:
   GatherRowsOp(int64_t num_rows, int64_t tokens, int64_t width) {
@@ -195,6 +223,17 @@ OpCase SplitCase(OpUse use, int64_t rows, const std::vector<int64_t>& widths) {
           .prepare = [=](Context&) { return std::make_unique<SplitColumnsOp>(rows, widths); }};
 }
 
+OpCase ScatterCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
+  return {.op = "scatter_rows",
+          .shape = Times({num_rows, width}) + " of " + std::to_string(tokens),
+          .dtype = "f32",
+          .use = use,
+          .bytes = 8 * num_rows * width,
+          .prepare = [=](Context&) {
+            return std::make_unique<ScatterRowsOp>(num_rows, tokens, width);
+          }};
+}
+
 OpCase GatherCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
   return {
       .op = "gather_rows",
@@ -227,6 +266,9 @@ void AddTableCases(std::vector<OpCase>& cases) {
   cases.push_back(SplitCase(OpUse::kTest, 0, {3, 1}));
   cases.push_back(SplitCase(OpUse::kTest, 5, {7, 1, 16}));
   cases.push_back(SplitCase(OpUse::kTest, 211, {128, 64, 64}));
+  cases.push_back(ScatterCase(OpUse::kTest, 0, 3, 5));
+  cases.push_back(ScatterCase(OpUse::kTest, 11, 13, 37));
+  cases.push_back(ScatterCase(OpUse::kTest, 90, 397, 173));
   cases.push_back(GatherCase(OpUse::kTest, 0, 3, 5));
   cases.push_back(GatherCase(OpUse::kTest, 7, 11, 37));
   cases.push_back(GatherCase(OpUse::kTest, 400, 90, 173));

@@ -1,0 +1,16 @@
+// Part of every program that is built with CUDA: gives in the backend before main begins. Whether a
+// GPU is there is asked when one is wanted.
+
+#include "kernels/cuda/ops.h"
+
+namespace tandem::cuda {
+namespace {
+
+[[maybe_unused]] const bool registered = [] {
+  SetDeviceOps(DeviceKind::kCuda, Ops());
+  SetDeviceMemory(DeviceKind::kCuda, Memory());
+  return true;
+}();
+
+}  // namespace
+}  // namespace tandem::cuda
