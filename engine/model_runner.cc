@@ -7,6 +7,7 @@
 
 #include "engine/weights/loader.h"
 #include "engine/weights/tensor_table.h"
+#include "kernels/core/device_memory.h"
 
 namespace tandem {
 namespace {
@@ -127,7 +128,12 @@ ModelRunner::ModelRunner(ModelConfig config, ModelWeights weights,
       context_{.pool = pool_, .isa = options.isa, .workspace = workspace_},
       kv_(LayoutOf(config_, options), limits_.num_pages),
       transformer_(config_, weights_, limits_.max_step_tokens),
-      logits_(DType::kF32, {kLogitRows, config_.vocab_size}) {}
+      logits_(DType::kF32, {kLogitRows, config_.vocab_size}),
+      outputs_{.ids = Tensor(DType::kI32, {kLogitRows}),
+               .log_probs = Tensor(DType::kF32, {kLogitRows}),
+               .statistics = Tensor(DType::kF32, {kLogitRows, 2}),
+               .top_ids = {},
+               .top_log_probs = {}} {}
 
 MemoryReport ModelRunner::memory() const {
   const KvLayout& layout = kv_.layout();
@@ -201,19 +207,23 @@ SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
                   .purpose = RandomPurpose::kSample}};
 }
 
-// Fills drawn_: a token for each row that draws. Such rows are not contiguous where prompt rows lie
-// between them, so each contiguous stretch is one call.
+// Fills outputs_.ids: a token for each row that draws. Such rows are not contiguous where prompt
+// rows lie between them, so each contiguous stretch is one call.
 void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows,
                              ConstTensorView logits) {
-  drawn_.assign(rows.size(), -1);
+  next_ids_.clear();
   banned_.clear();
   size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
   for (const WantedRow& row : rows) {
+    next_ids_.push_back(row.next);
     const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
     if (row.next < 0)
       most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
   }
   banned_.reserve(most_banned);
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  const TensorView ids = outputs_.ids.view().Rows(0, num_rows);
+  Copy(context_, ConstTensorView(next_ids_.data(), {num_rows}), ids);
   for (size_t begin = 0; begin < rows.size();) {
     size_t end = begin;
     draws_.clear();
@@ -221,8 +231,44 @@ void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> 
       draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
     }
     if (end > begin) {
-      Sample(context_, logits.Rows(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)),
-             draws_, std::span(drawn_).subspan(begin, end - begin));
+      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      Sample(context_,
+             {.logits = logits.Rows(first, count), .rows = draws_, .ids = ids.Rows(first, count)});
+    }
+    begin = std::max(end, begin + 1);
+  }
+}
+
+// Fills the top ids of each contiguous stretch of rows that want some, as many in every row as the
+// row that wants most: the best of fewer are the first of these.
+void ModelRunner::RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows,
+                             ConstTensorView logits) {
+  const auto num_top = [&](const WantedRow& row) -> int64_t {
+    const SamplingParams& params = *batch.sequences[static_cast<size_t>(row.sequence)].sampling;
+    return (row.next < 0 ? params.logprobs : params.prompt_logprobs).value_or(0);
+  };
+  int64_t most = 0;
+  for (const WantedRow& row : rows) most = std::max(most, num_top(row));
+  most = outputs_.num_top = std::min(most, config_.vocab_size);
+  if (most == 0) return;
+  if (outputs_.top_ids.shape().num_elements() < kLogitRows * most) {
+    outputs_.top_ids = Tensor(DType::kI32, {kLogitRows * most});
+    outputs_.top_log_probs = Tensor(DType::kF32, {kLogitRows * most});
+  }
+  for (size_t begin = 0; begin < rows.size();) {
+    size_t end = begin;
+    while (end < rows.size() && num_top(rows[end]) > 0) ++end;
+    if (end > begin) {
+      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      const auto stretch = [&](Tensor& of) {
+        return of.view().Rows(first * most, count * most).Reshaped({count, most});
+      };
+      const TensorView ids = stretch(outputs_.top_ids);
+      TopIds(context_, {.logits = logits.Rows(first, count), .ids = ids});
+      PickLogProbs(context_, {.logits = logits.Rows(first, count),
+                              .statistics = outputs_.statistics.view().Rows(first, count),
+                              .ids = ids,
+                              .log_probs = stretch(outputs_.top_log_probs)});
     }
     begin = std::max(end, begin + 1);
   }
@@ -236,31 +282,37 @@ void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> 
   for (const WantedRow& row : rows) token_rows_.push_back(row.token_row);
   const TensorView logits = logits_.view().Rows(0, num_rows);
   transformer_.Logits(context_, token_rows_, logits);  // [rows, vocab]
-  statistics_.resize(rows.size());
-  LogSoftmaxStatistics(context_, logits, 1.0f, statistics_);
-
+  const TensorView statistics = outputs_.statistics.view().Rows(0, num_rows);
+  LogSoftmaxStatistics(context_, {.logits = logits, .statistics = statistics});
   DrawTokens(batch, rows, logits);
+  const auto column = [&](Tensor& of) {
+    return of.view().Rows(0, num_rows).Reshaped({num_rows, 1});
+  };
+  PickLogProbs(context_, {.logits = logits,
+                          .statistics = statistics,
+                          .ids = column(outputs_.ids),
+                          .log_probs = column(outputs_.log_probs)});
+  RankTopIds(batch, rows, logits);
+  ReportRows(batch, rows, result);
+}
+
+// From outputs_ alone.
+void ModelRunner::ReportRows(const StepBatch& batch, std::span<const WantedRow> rows,
+                             StepResult& result) {
   for (size_t index = 0; index < rows.size(); ++index) {
     const WantedRow& row = rows[index];
     const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
     const bool draw = row.next < 0;
     const auto& num_top = draw ? sequence.sampling->logprobs : sequence.sampling->prompt_logprobs;
-    const std::span<const float> values(
-        logits.data<float>() + static_cast<int64_t>(index) * config_.vocab_size,
-        static_cast<size_t>(config_.vocab_size));
     ScoredToken scored;
-    scored.token.id = draw ? drawn_[index] : row.next;
-    if (scored.token.id >= 0) {
-      scored.token.logprob =
-          statistics_[index].LogProb(values[static_cast<size_t>(scored.token.id)]);
-    }
-    if (num_top.value_or(0) > 0 && statistics_[index].finite) {
-      const int64_t count = std::min<int64_t>(*num_top, config_.vocab_size);
-      top_ids_.resize(static_cast<size_t>(count));
-      TopIds(values, count, top_ids_);
-      for (const int32_t id : top_ids_) {
-        scored.top.push_back(
-            {.id = id, .logprob = statistics_[index].LogProb(values[static_cast<size_t>(id)])});
+    scored.token.id = outputs_.ids.data<int32_t>()[index];
+    if (scored.token.id >= 0) scored.token.logprob = outputs_.log_probs.data<float>()[index];
+    const auto at = static_cast<int64_t>(index);
+    if (num_top.value_or(0) > 0 && StatisticsOf(outputs_.statistics, at).finite()) {
+      const int64_t first = at * outputs_.num_top;
+      for (int64_t i = first; i < first + std::min<int64_t>(*num_top, config_.vocab_size); ++i) {
+        scored.top.push_back({.id = outputs_.top_ids.data<int32_t>()[i],
+                              .logprob = outputs_.top_log_probs.data<float>()[i]});
       }
     }
     SequenceResult& target = result.sequences[static_cast<size_t>(row.sequence)];

@@ -64,7 +64,19 @@ class ModelRunner : public Runner {
   void CollectWantedRows(const StepBatch& batch);
   void FinishRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
   void DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
+  void RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
+  void ReportRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
   SampleRow DescribeDraw(const SequenceStep& sequence);
+
+  // What the ops leave of at most kLogitRows rows, and all that is reported of them.
+  struct RowOutputs {
+    Tensor ids;            // [kLogitRows], i32: drawn, or the prompt's next
+    Tensor log_probs;      // [kLogitRows], f32: of ids
+    Tensor statistics;     // [kLogitRows, 2], f32
+    Tensor top_ids;        // [rows, num_top], i32, in as many elements as were ever needed
+    Tensor top_log_probs;  // likewise, f32
+    int64_t num_top = 0;   // 0: nobody wants any
+  };
 
   const ModelConfig config_;
   const ModelRunnerOptions options_;
@@ -81,11 +93,10 @@ class ModelRunner : public Runner {
   Tensor logits_;                  // [kLogitRows, vocab], f32
   std::vector<WantedRow> wanted_;  // of the current step, in batch order
   std::vector<int32_t> token_rows_;
-  std::vector<RowStatistics> statistics_;
+  RowOutputs outputs_;
+  std::vector<int32_t> next_ids_;  // of the rows: the prompt's next, -1 where a token is drawn
   std::vector<SampleRow> draws_;
-  std::vector<int32_t> drawn_;
   std::vector<int32_t> banned_;  // of the rows that draw, one after another
-  std::vector<int32_t> top_ids_;
 };
 
 // Bytes that a process may still take: the machine's available memory, or what is left of the

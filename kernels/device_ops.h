@@ -11,18 +11,24 @@ struct AdamWArgs;
 struct AddArgs;
 struct AttentionArgs;
 struct ConvertArgs;
+struct CrossEntropyGradientArgs;
+struct CrossEntropyLossArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvWriteArgs;
+struct LogSoftmaxStatisticsArgs;
 struct MatmulArgs;
 struct MergeColumnsArgs;
+struct PickLogProbsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
 struct RopeArgs;
+struct SampleArgs;
 struct SiluMulArgs;
 struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
 struct SumRowsArgs;
+struct TopIdsArgs;
 
 // Operands are views of memory of context.device, so what they hold is not checked there; work goes
 // to context.stream.
@@ -42,6 +48,12 @@ struct DeviceOps {
   void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
+  void (*log_softmax_statistics)(Context&, const LogSoftmaxStatisticsArgs&) = nullptr;
+  void (*pick_log_probs)(Context&, const PickLogProbsArgs&) = nullptr;
+  void (*top_ids)(Context&, const TopIdsArgs&) = nullptr;
+  void (*sample)(Context&, const SampleArgs&) = nullptr;
+  void (*cross_entropy_loss)(Context&, const CrossEntropyLossArgs&) = nullptr;
+  void (*cross_entropy_gradient)(Context&, const CrossEntropyGradientArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
 };
 
