@@ -1,23 +1,22 @@
 #include "kernels/cross_entropy.h"
 
 #include <algorithm>
-#include <limits>
-#include <span>
 
 #include "kernels/core/shape_check.h"
-#include "kernels/cpu/cross_entropy_rows.h"
-#include "kernels/cpu/rows_of.h"
+#include "kernels/cross_entropy_block.h"
 #include "kernels/sampling.h"
 
 namespace tandem {
 namespace {
 
-void CheckForward(ShapeCheck& check, const LinearCrossEntropyArgs& args, Dim& rows) {
+void CheckForward(const Context& context, ShapeCheck& check, const LinearCrossEntropyArgs& args,
+                  Dim& rows) {
   Dim hidden{"hidden", args.head.k()};
   check.Match("x", args.x, {rows, hidden}).Type("x", args.x, {args.head.input_dtype()});
   check.Match("targets", args.targets, {rows}).Type("targets", args.targets, {DType::kI32});
   check.Match("losses", args.losses, {rows}).Type("losses", args.losses, {DType::kF32});
   CHECK(args.head.dtype() != DType::kI8, "a head of i8 weights has no gradient");
+  if (context.device.kind != DeviceKind::kCpu) return;  // what targets hold is not to be seen
   const int32_t* targets = args.targets.data<int32_t>();
   for (int64_t row = 0; row < rows; ++row) {
     CHECK(targets[row] >= 0 && targets[row] < args.head.n(), "row", row, "target", targets[row],
@@ -25,12 +24,19 @@ void CheckForward(ShapeCheck& check, const LinearCrossEntropyArgs& args, Dim& ro
   }
 }
 
+// `T` elements of scratch memory, which is the context's device's.
+template <typename T>
+TensorView Take(Context& context, WorkspaceScope& scratch, Shape shape) {
+  auto* data = reinterpret_cast<std::byte*>(scratch.Take<T>(shape.num_elements()));
+  return {data, kDTypeOf<T>, shape, context.device};
+}
+
 // One block of rows, from logits to losses.
 struct Block {
   int64_t first;
   int64_t count;
-  TensorView logits;                    // [count, vocab], f32
-  std::span<RowStatistics> statistics;  // [count]
+  TensorView logits;      // [count, vocab], f32
+  TensorView statistics;  // [count, 2], f32
 };
 
 // Calls `then` for each block in ascending order.
@@ -39,23 +45,20 @@ void ForEachBlock(Context& context, const LinearCrossEntropyArgs& args, Then the
   const int64_t rows = args.x.dim(0), vocab = args.head.n();
   const int64_t block_rows = std::min(rows, kCrossEntropyRows);
   WorkspaceScope scratch(context.workspace);
-  float* logits = scratch.Take<float>(block_rows * vocab);
-  auto* statistics = scratch.Take<RowStatistics>(block_rows);
+  const TensorView logits = Take<float>(context, scratch, {block_rows, vocab});
+  const TensorView statistics = Take<float>(context, scratch, {block_rows, 2});
   for (int64_t first = 0; first < rows; first += kCrossEntropyRows) {
     const int64_t count = std::min(rows - first, kCrossEntropyRows);
-    const Block block{first, count, TensorView(logits, Shape{count, vocab}),
-                      std::span(statistics, static_cast<size_t>(count))};
+    const Block block{first, count, logits.Rows(0, count), statistics.Rows(0, count)};
     Matmul(context, {.x = args.x.Rows(first, count),
                      .x_scales = {},
                      .w = args.head,
                      .y = block.logits});  // [count, vocab]
-    LogSoftmaxStatistics(context, block.logits, 1.0f, block.statistics);
-    for (int64_t i = 0; i < count; ++i) {
-      const float logit = logits[i * vocab + args.targets.data<int32_t>()[first + i]];
-      args.losses.data<float>()[first + i] = statistics[i].finite
-                                                 ? -statistics[i].LogProb(logit)
-                                                 : std::numeric_limits<float>::quiet_NaN();
-    }
+    LogSoftmaxStatistics(context, {.logits = block.logits, .statistics = block.statistics});
+    CrossEntropyLoss(context, {.logits = block.logits,
+                               .statistics = block.statistics,
+                               .targets = args.targets.Rows(first, count),
+                               .losses = args.losses.Rows(first, count)});
     then(block);
   }
 }
@@ -63,31 +66,14 @@ void ForEachBlock(Context& context, const LinearCrossEntropyArgs& args, Then the
 // From the block's logits to their gradients, in x's dtype; f32 in place.
 TensorView Differentiate(Context& context, WorkspaceScope& scratch,
                          const LinearCrossEntropyBackwardArgs& args, const Block& block) {
-  const int64_t vocab = block.logits.dim(1);
-  float* maxima = scratch.Take<float>(2 * block.count);
-  float* log_sums = maxima + block.count;
-  for (int64_t i = 0; i < block.count; ++i) {
-    maxima[i] = block.statistics[static_cast<size_t>(i)].max;
-    log_sums[i] = block.statistics[static_cast<size_t>(i)].log_sum;
-  }
-  cpu::CrossEntropyRows work{.logits = block.logits.data<float>(),
-                             .vocab = vocab,
-                             .maxima = maxima,
-                             .log_sums = log_sums,
-                             .targets = args.forward.targets.data<int32_t>() + block.first,
-                             .weights = args.weights.data<float>() + block.first};
-  TensorView gradient = block.logits;
-  if (args.forward.x.dtype() == DType::kBf16) {
-    gradient = {scratch.Take<BFloat16>(block.logits.num_elements()), block.logits.shape()};
-    work.d_bf16 = gradient.data<BFloat16>();
-  } else {
-    work.d_f32 = gradient.data<float>();
-  }
-  cpu::CrossEntropyFunction* run =
-      cpu::RowsOf(context.isa, cpu::portable::CrossEntropyBackward, cpu::avx2::CrossEntropyBackward,
-                  cpu::avx512::CrossEntropyBackward);
-  context.pool.ForRanges(block.count, cpu::GrainRows(4 * vocab),
-                         [&](int64_t begin, int64_t end) { run(work, begin, end); });
+  const TensorView gradient = args.forward.x.dtype() == DType::kBf16
+                                  ? Take<BFloat16>(context, scratch, block.logits.shape())
+                                  : block.logits;
+  CrossEntropyGradient(context, {.logits = block.logits,
+                                 .statistics = block.statistics,
+                                 .targets = args.forward.targets.Rows(block.first, block.count),
+                                 .weights = args.weights.Rows(block.first, block.count),
+                                 .gradient = gradient});
   return gradient;
 }
 
@@ -96,7 +82,7 @@ TensorView Differentiate(Context& context, WorkspaceScope& scratch,
 void LinearCrossEntropy(Context& context, const LinearCrossEntropyArgs& args) {
   ShapeCheck check("LinearCrossEntropy");
   Dim rows{"rows"};
-  CheckForward(check, args, rows);
+  CheckForward(context, check, args, rows);
   ForEachBlock(context, args, [](const Block&) {});
 }
 
@@ -104,7 +90,7 @@ void LinearCrossEntropyBackward(Context& context, const LinearCrossEntropyBackwa
   const LinearCrossEntropyArgs& forward = args.forward;
   ShapeCheck check("LinearCrossEntropyBackward");
   Dim rows{"rows"}, hidden{"hidden", forward.head.k()}, vocab{"vocab", forward.head.n()};
-  CheckForward(check, forward, rows);
+  CheckForward(context, check, forward, rows);
   check.Match("weights", args.weights, {rows}).Type("weights", args.weights, {DType::kF32});
   check.Match("dx", args.dx, {rows, hidden}).Type("dx", args.dx, {DType::kF32});
   check.Match("dhead", args.dhead, {vocab, hidden}).Type("dhead", args.dhead, {DType::kF32});

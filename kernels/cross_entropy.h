@@ -17,8 +17,9 @@ inline constexpr int64_t kCrossEntropyRows = 512;
 struct LinearCrossEntropyArgs {
   ConstTensorView x;         // [rows, hidden], head.input_dtype(): what the head reads
   const PackedMatrix& head;  // [vocab, hidden]; f32, f16 or bf16
-  ConstTensorView targets;   // [rows], i32, each in [0, vocab)
-  TensorView losses;         // [rows], f32; = -log p(target); NaN where the logits are not finite
+  ConstTensorView targets;   // [rows], i32, each in [0, vocab); not checked beside the CPU
+  TensorView losses;         // [rows], f32; = -log p(target); NaN where the logits are not finite,
+                             // or the target is unchecked and bad
 };
 
 void LinearCrossEntropy(Context& context, const LinearCrossEntropyArgs& args);

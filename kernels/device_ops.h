@@ -8,31 +8,37 @@
 namespace tandem {
 
 struct AdamWArgs;
-struct ScatterRowsArgs;
-struct ScaleArgs;
-struct NesterovArgs;
-struct CombineArgs;
 struct AddArgs;
 struct AttentionArgs;
+struct CombineArgs;
 struct ConvertArgs;
+struct CrossEntropyGradientArgs;
+struct CrossEntropyLossArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvCopyPageArgs;
 struct KvWriteArgs;
+struct LogSoftmaxStatisticsArgs;
 struct MatmulArgs;
 struct MatmulWeightGradientArgs;
 struct MergeColumnsArgs;
+struct NesterovArgs;
 struct PackColumnsArgs;
 struct PackRowsArgs;
+struct PickLogProbsArgs;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
 struct RmsNormBackwardArgs;
 struct RopeArgs;
+struct SampleArgs;
+struct ScaleArgs;
+struct ScatterRowsArgs;
 struct SiluMulArgs;
 struct SiluMulBackwardArgs;
 struct SplitColumnsArgs;
 struct SumOfSquaresArgs;
 struct SumRowsArgs;
+struct TopIdsArgs;
 struct UnpackRowsArgs;
 
 // Operands are views of memory of context.device, so what they hold is not checked there; work goes
@@ -63,6 +69,12 @@ struct DeviceOps {
   void (*nesterov)(Context&, const NesterovArgs&) = nullptr;
   void (*scale)(Context&, const ScaleArgs&) = nullptr;
   void (*scatter_rows)(Context&, const ScatterRowsArgs&) = nullptr;
+  void (*log_softmax_statistics)(Context&, const LogSoftmaxStatisticsArgs&) = nullptr;
+  void (*pick_log_probs)(Context&, const PickLogProbsArgs&) = nullptr;
+  void (*top_ids)(Context&, const TopIdsArgs&) = nullptr;
+  void (*sample)(Context&, const SampleArgs&) = nullptr;
+  void (*cross_entropy_loss)(Context&, const CrossEntropyLossArgs&) = nullptr;
+  void (*cross_entropy_gradient)(Context&, const CrossEntropyGradientArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
   void (*sum_of_squares)(Context&, const SumOfSquaresArgs&) = nullptr;
 };

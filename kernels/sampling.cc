@@ -4,11 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/rows_of.h"
 #include "kernels/cpu/sampling_rows.h"
 #include "kernels/cpu/truncation.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
@@ -93,8 +95,7 @@ int64_t DrawFrom(const cpu::SamplingFunctions& functions, const float* logits, i
                  const SampleRow& row, const Scratch& scratch) {
   const cpu::RowExtent extent = functions.scan(logits, vocab);
   if (!extent.finite || std::isinf(extent.max)) return -1;
-  // Bounded, so that a tiny temperature does not make 0 * infinity of the maximum.
-  const float inverse_temperature = std::min(1.0f / row.temperature, 1e30f);
+  const float inverse_temperature = cpu::InverseTemperature(row.temperature);
   const cpu::WeightedRow weighted{
       .weights = scratch.weights,
       .count = (vocab + 15) / 16 * 16,
@@ -120,38 +121,112 @@ int64_t SampleOne(const cpu::SamplingFunctions& functions, const float* logits, 
   return DrawFrom(functions, logits, vocab, row, scratch);
 }
 
+// Fills `heap` with the row's best ids, in descending order.
+void TopIdsOfRow(const cpu::SamplingFunctions& functions, std::span<const float> logits,
+                 std::span<int32_t> heap) {
+  const auto value = [&](int32_t id) {
+    const float logit = logits[static_cast<size_t>(id)];
+    return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
+  };
+  const auto better = [&](int32_t a, int32_t b) {
+    return value(a) > value(b) || (value(a) == value(b) && a < b);
+  };
+  // A heap whose top is the worst of the best so far; most ids are refused sixteen at a time.
+  std::iota(heap.begin(), heap.end(), 0);
+  std::make_heap(heap.begin(), heap.end(), better);
+  const auto size = static_cast<int64_t>(logits.size());
+  for (auto i = static_cast<int64_t>(heap.size());; ++i) {
+    i = functions.find_above(logits.data(), i, size, value(heap.front()));
+    if (i >= size) break;
+    std::pop_heap(heap.begin(), heap.end(), better);
+    heap.back() = static_cast<int32_t>(i);
+    std::push_heap(heap.begin(), heap.end(), better);
+  }
+  std::sort_heap(heap.begin(), heap.end(), better);
+}
+
 }  // namespace
 
-void LogSoftmaxStatistics(Context& context, ConstTensorView logits, float temperature,
-                          std::span<RowStatistics> out) {
+void LogSoftmaxStatistics(Context& context, const LogSoftmaxStatisticsArgs& args) {
   ShapeCheck check("LogSoftmaxStatistics");
-  Dim rows{"rows", static_cast<int64_t>(out.size())}, vocab{"vocab"};
-  check.Match("logits", logits, {rows, vocab});
+  Dim rows{"rows"}, vocab{"vocab"}, two{"two", 2};
+  check.Match("logits", args.logits, {rows, vocab}).Type("logits", args.logits, {DType::kF32});
+  check.Match("statistics", args.statistics, {rows, two})
+      .Type("statistics", args.statistics, {DType::kF32});
+  const float temperature = args.temperature;
   CHECK(temperature > 0.0f, temperature);
-  const float* data = logits.data<float>();
+  if (RunOnDevice(context, &DeviceOps::log_softmax_statistics, "LogSoftmaxStatistics", args)) {
+    return;
+  }
+  const float* data = args.logits.data<float>();
+  float* out = args.statistics.data<float>();
   const cpu::SamplingFunctions& functions = FunctionsOf(context.isa);
   context.pool.ForRanges(rows, cpu::GrainRows(4 * vocab), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const float* values = data + row * vocab;
+      float& max = out[2 * row];
+      float& log_sum = out[2 * row + 1];
+      max = log_sum = std::numeric_limits<float>::quiet_NaN();
       const cpu::RowExtent extent = functions.scan(values, vocab);
-      RowStatistics& result = out[static_cast<size_t>(row)];
-      result = {.finite = extent.finite && !std::isinf(extent.max)};
-      if (!result.finite) continue;
-      result.max = temperature == 1.0f ? extent.max : extent.max / temperature;
-      const float sum = functions.sum_exp(values, vocab, temperature, result.max);
-      result.log_sum = static_cast<float>(std::log(static_cast<double>(sum)));
+      if (!extent.finite || std::isinf(extent.max)) continue;
+      max = temperature == 1.0f ? extent.max : extent.max / temperature;
+      const float sum = functions.sum_exp(values, vocab, temperature, max);
+      log_sum = static_cast<float>(std::log(static_cast<double>(sum)));
     }
   });
 }
 
-void Sample(Context& context, ConstTensorView logits, std::span<const SampleRow> rows,
-            std::span<int32_t> ids) {
+void PickLogProbs(Context& context, const PickLogProbsArgs& args) {
+  ShapeCheck check("PickLogProbs");
+  Dim rows{"rows"}, vocab{"vocab"}, two{"two", 2}, count{"count"};
+  check.Match("logits", args.logits, {rows, vocab}).Type("logits", args.logits, {DType::kF32});
+  check.Match("statistics", args.statistics, {rows, two})
+      .Type("statistics", args.statistics, {DType::kF32});
+  check.Match("ids", args.ids, {rows, count}).Type("ids", args.ids, {DType::kI32});
+  check.Match("log_probs", args.log_probs, {rows, count})
+      .Type("log_probs", args.log_probs, {DType::kF32});
+  if (RunOnDevice(context, &DeviceOps::pick_log_probs, "PickLogProbs", args)) return;
+  const float* logits = args.logits.data<float>();
+  const int32_t* ids = args.ids.data<int32_t>();
+  float* log_probs = args.log_probs.data<float>();
+  for (int64_t row = 0; row < rows; ++row) {
+    const RowStatistics statistics = StatisticsOf(args.statistics, row);
+    for (int64_t i = row * count; i < (row + 1) * count; ++i) {
+      log_probs[i] = ids[i] >= 0 && ids[i] < vocab
+                         ? statistics.LogProb(logits[row * vocab + ids[i]])
+                         : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+void TopIds(Context& context, const TopIdsArgs& args) {
+  ShapeCheck check("TopIds");
+  Dim rows{"rows"}, vocab{"vocab"}, count{"count"};
+  check.Match("logits", args.logits, {rows, vocab}).Type("logits", args.logits, {DType::kF32});
+  check.Match("ids", args.ids, {rows, count}).Type("ids", args.ids, {DType::kI32});
+  CHECK(count <= vocab, count.value(), vocab.value());
+  if (count == 0) return;
+  if (RunOnDevice(context, &DeviceOps::top_ids, "TopIds", args)) return;
+  const float* logits = args.logits.data<float>();
+  int32_t* ids = args.ids.data<int32_t>();
+  const cpu::SamplingFunctions& functions = FunctionsOf(context.isa);
+  context.pool.ForRanges(rows, cpu::GrainRows(vocab), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      TopIdsOfRow(functions, {logits + row * vocab, static_cast<size_t>(vocab.value())},
+                  {ids + row * count, static_cast<size_t>(count.value())});
+    }
+  });
+}
+
+void Sample(Context& context, const SampleArgs& args) {
   ShapeCheck check("Sample");
-  Dim num_rows{"rows", static_cast<int64_t>(rows.size())}, vocab{"vocab"};
-  check.Match("logits", logits, {num_rows, vocab});
-  CHECK(ids.size() == rows.size(), ids.size(), rows.size());
-  if (rows.empty()) return;
-  const float* data = logits.data<float>();
+  Dim num_rows{"rows", static_cast<int64_t>(args.rows.size())}, vocab{"vocab"};
+  check.Match("logits", args.logits, {num_rows, vocab}).Type("logits", args.logits, {DType::kF32});
+  check.Match("ids", args.ids, {num_rows}).Type("ids", args.ids, {DType::kI32});
+  if (args.rows.empty()) return;
+  if (RunOnDevice(context, &DeviceOps::sample, "Sample", args)) return;
+  const float* data = args.logits.data<float>();
+  int32_t* ids = args.ids.data<int32_t>();
   const cpu::SamplingFunctions& functions = FunctionsOf(context.isa);
 
   const bool parallel = num_rows >= 2 && num_rows * vocab >= 2 * 8192;
@@ -164,9 +239,9 @@ void Sample(Context& context, ConstTensorView logits, std::span<const SampleRow>
   const auto draw = [&](int thread, int count) {
     const Range range = SplitRange(num_rows, thread, count);
     for (int64_t row = range.begin; row < range.end; ++row) {
-      const auto index = static_cast<size_t>(row);
-      ids[index] = static_cast<int32_t>(
-          SampleOne(functions, data + row * vocab, vocab, rows[index], scratches[thread]));
+      ids[row] =
+          static_cast<int32_t>(SampleOne(functions, data + row * vocab, vocab,
+                                         args.rows[static_cast<size_t>(row)], scratches[thread]));
     }
   };
   if (parallel) {
@@ -175,33 +250,6 @@ void Sample(Context& context, ConstTensorView logits, std::span<const SampleRow>
     const ScopedFlushDenormals flush;
     draw(0, 1);
   }
-}
-
-void TopIds(std::span<const float> logits, int64_t count, std::span<int32_t> ids) {
-  const auto size = static_cast<int64_t>(logits.size());
-  CHECK(count >= 0 && count <= size && count <= static_cast<int64_t>(ids.size()), count, size,
-        ids.size());
-  if (count == 0) return;
-  const auto value = [&](int32_t id) {
-    const float logit = logits[static_cast<size_t>(id)];
-    return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
-  };
-  const auto better = [&](int32_t a, int32_t b) {
-    return value(a) > value(b) || (value(a) == value(b) && a < b);
-  };
-  // A heap whose top is the worst of the best so far; most ids are refused sixteen at a time.
-  const auto heap = ids.first(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) heap[static_cast<size_t>(i)] = static_cast<int32_t>(i);
-  std::make_heap(heap.begin(), heap.end(), better);
-  const cpu::SamplingFunctions& functions = FunctionsOf(BestInstructionSet());
-  for (int64_t i = count;; ++i) {
-    i = functions.find_above(logits.data(), i, size, value(heap.front()));
-    if (i >= size) break;
-    std::pop_heap(heap.begin(), heap.end(), better);
-    heap.back() = static_cast<int32_t>(i);
-    std::push_heap(heap.begin(), heap.end(), better);
-  }
-  std::sort_heap(heap.begin(), heap.end(), better);
 }
 
 }  // namespace tandem

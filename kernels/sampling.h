@@ -10,6 +10,7 @@
 // are exact, so that neither the order of summation nor the way a cut is searched for can change a
 // token. A probability below 2^-31 of the largest is zero. top-p's mass is of what top-k left.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -19,26 +20,58 @@
 
 namespace tandem {
 
-// Maximum and log-sum-exp of each row: log p(i) = (logits[i] - max) - log_sum. Blocks of 1024 ids
-// sum over 16 lanes ascending, the lanes of the blocks ascend, then a fixed tree.
+// What LogSoftmaxStatistics leaves of a row. Both are NaN when the row holds NaN or +infinity, or
+// nothing but -infinity.
 struct RowStatistics {
   float max = 0.0f;
   float log_sum = 0.0f;  // log of the sum of exp(logit - max)
-  bool finite = true;    // false when the row holds NaN or +infinity, or nothing but -infinity
+  bool finite() const { return !std::isnan(log_sum); }
   float LogProb(float logit) const { return (logit - max) - log_sum; }
 };
 
-// logits [rows, vocab], f32; out has rows entries. temperature divides the logits first (1: not at
-// all).
-void LogSoftmaxStatistics(Context& context, ConstTensorView logits, float temperature,
-                          std::span<RowStatistics> out);
+// Maximum and log-sum-exp of each row: log p(i) = (logits[i] - max) - log_sum. Blocks of 1024 ids
+// sum over 16 lanes ascending, the lanes of the blocks ascend, then a fixed tree.
+struct LogSoftmaxStatisticsArgs {
+  ConstTensorView logits;    // [rows, vocab], f32
+  float temperature = 1.0f;  // divides the logits first (1: not at all)
+  TensorView statistics;     // [rows, 2], f32: a RowStatistics each
+};
+
+void LogSoftmaxStatistics(Context& context, const LogSoftmaxStatisticsArgs& args);
+
+// Of statistics in the host's memory.
+inline RowStatistics StatisticsOf(ConstTensorView statistics, int64_t row) {
+  const float* both = statistics.data<float>() + 2 * row;
+  return {.max = both[0], .log_sum = both[1]};
+}
+
+// Log-probabilities of some ids of each row, as RowStatistics::LogProb has them; NaN of an id
+// outside [0, vocab), and in a row whose statistics are NaN.
+struct PickLogProbsArgs {
+  ConstTensorView logits;      // [rows, vocab], f32
+  ConstTensorView statistics;  // [rows, 2], f32: of logits at temperature 1
+  ConstTensorView ids;         // [rows, count], i32
+  TensorView log_probs;        // [rows, count], f32
+};
+
+void PickLogProbs(Context& context, const PickLogProbsArgs& args);
+
+// The `count` best ids of each row in descending logit order, ties to the lower id; NaN counts as
+// -infinity. count <= vocab.
+struct TopIdsArgs {
+  ConstTensorView logits;  // [rows, vocab], f32
+  TensorView ids;          // [rows, count], i32
+};
+
+void TopIds(Context& context, const TopIdsArgs& args);
 
 struct LogitBias {
   int32_t id = 0;
   float bias = 0.0f;
 };
 
-// What to do to one row of logits before drawing. Borrowed spans live through the call.
+// What to do to one row of logits before drawing. Always in the host's memory, as is what the spans
+// borrow, which lives through the call.
 struct SampleRow {
   float temperature = 1.0f;  // 0: greedy (the highest adjusted logit, ties to the lower id)
   int32_t top_k = 0;         // 0: all
@@ -54,13 +87,14 @@ struct SampleRow {
   RandomKey key;
 };
 
-// Draws one token for each row of logits [rows, vocab], f32 (left unchanged). ids has rows entries.
-// A row whose logits are not finite, or whose every id is banned, gets -1.
-void Sample(Context& context, ConstTensorView logits, std::span<const SampleRow> rows,
-            std::span<int32_t> ids);
+// Draws one token for each row of logits, which are left unchanged. A row whose logits are not
+// finite, or whose every id is banned, gets -1.
+struct SampleArgs {
+  ConstTensorView logits;           // [rows, vocab], f32
+  std::span<const SampleRow> rows;  // ids in them are in [0, vocab)
+  TensorView ids;                   // [rows], i32
+};
 
-// The `count` best ids of one row in descending logit order, ties to the lower id; NaN counts as
-// -infinity. count <= logits.size(); ids has count entries.
-void TopIds(std::span<const float> logits, int64_t count, std::span<int32_t> ids);
+void Sample(Context& context, const SampleArgs& args);
 
 }  // namespace tandem

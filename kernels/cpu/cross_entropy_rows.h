@@ -10,11 +10,10 @@ namespace tandem::cpu {
 struct CrossEntropyRows {
   const float* logits = nullptr;  // [rows, vocab]
   int64_t vocab = 0;
-  const float* maxima = nullptr;     // [rows]
-  const float* log_sums = nullptr;   // [rows]
-  const int32_t* targets = nullptr;  // [rows]
-  const float* weights = nullptr;    // [rows]
-  float* d_f32 = nullptr;            // [rows, vocab], may be logits; exactly one of the two is set
+  const float* statistics = nullptr;  // [rows, 2]: maximum and log of the sum of exponentials
+  const int32_t* targets = nullptr;   // [rows]; outside [0, vocab): no id is one
+  const float* weights = nullptr;     // [rows]
+  float* d_f32 = nullptr;             // [rows, vocab], may be logits; exactly one of the two is set
   BFloat16* d_bf16 = nullptr;
 };
 

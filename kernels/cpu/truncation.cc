@@ -98,11 +98,6 @@ uint64_t MassNeeded(float top_p, uint64_t total) {
   return static_cast<uint64_t>(std::clamp(mass, 1.0, static_cast<double>(total)));
 }
 
-int32_t MinPBound(float min_p) {
-  return static_cast<int32_t>(
-      std::ceil(static_cast<double>(std::min(min_p, 1.0f)) * static_cast<double>(kWeightOfMax)));
-}
-
 // A weight that the smallest one to stay is certain to reach.
 int32_t FirstBound(const SamplingFunctions& functions, const Truncation& truncation,
                    const WeightedRow& row, int32_t* work) {
@@ -117,6 +112,16 @@ int32_t FirstBound(const SamplingFunctions& functions, const Truncation& truncat
 }
 
 }  // namespace
+
+float InverseTemperature(float temperature) {
+  // Bounded, so that a tiny temperature does not make 0 * infinity of the maximum.
+  return std::min(1.0f / temperature, 1e30f);
+}
+
+int32_t MinPBound(float min_p) {
+  return static_cast<int32_t>(
+      std::ceil(static_cast<double>(std::min(min_p, 1.0f)) * static_cast<double>(kWeightOfMax)));
+}
 
 Candidates Truncate(const SamplingFunctions& functions, const Truncation& truncation,
                     const WeightedRow& row, const TruncationScratch& scratch) {

@@ -16,6 +16,12 @@ struct Truncation {
   bool Any() const { return top_k > 0 || top_p < 1.0f || min_p > 0.0f; }
 };
 
+// What weights multiply differences of logits with.
+float InverseTemperature(float temperature);
+
+// The smallest weight that min-p keeps.
+int32_t MinPBound(float min_p);
+
 struct WeightedRow {
   const int32_t* weights = nullptr;  // [count], zero-padded; the largest is kWeightOfMax
   int64_t count = 0;                 // a multiple of 16

@@ -7,13 +7,10 @@
 
 namespace tandem::cuda {
 
-void Combine(Context& context, const CombineArgs& args);
-void Nesterov(Context& context, const NesterovArgs& args);
-void Scale(Context& context, const ScaleArgs& args);
-void ScatterRows(Context& context, const ScatterRowsArgs& args);
 void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
+void Combine(Context& context, const CombineArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
@@ -22,12 +19,15 @@ void KvWrite(Context& context, const KvWriteArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
 void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
+void Nesterov(Context& context, const NesterovArgs& args);
 void PackColumns(Context& context, const PackColumnsArgs& args);
 void PackRows(Context& context, const PackRowsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
 void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args);
 void Rope(Context& context, const RopeArgs& args);
+void Scale(Context& context, const ScaleArgs& args);
+void ScatterRows(Context& context, const ScatterRowsArgs& args);
 void SiluMul(Context& context, const SiluMulArgs& args);
 void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
 void SplitColumns(Context& context, const SplitColumnsArgs& args);

@@ -1,4 +1,4 @@
-// LogSoftmaxStatistics and TopIds of kernels/sampling.h.
+// LogSoftmaxStatistics, PickLogProbs and TopIds of kernels/sampling.h.
 
 #include <limits>
 #include <numeric>
@@ -14,8 +14,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<RowStatistics> Statistics(Context& context, ConstTensorView logits,
                                       float temperature = 1.0f) {
-  std::vector<RowStatistics> out(static_cast<size_t>(logits.dim(0)));
-  LogSoftmaxStatistics(context, logits, temperature, out);
+  Tensor statistics(DType::kF32, {logits.dim(0), 2});
+  LogSoftmaxStatistics(context,
+                       {.logits = logits, .temperature = temperature, .statistics = statistics});
+  std::vector<RowStatistics> out;
+  for (int64_t row = 0; row < logits.dim(0); ++row) out.push_back(StatisticsOf(statistics, row));
   return out;
 }
 
@@ -47,11 +50,7 @@ TEST(LogSoftmaxStatistics, AreTheSameBitsEverywhereAndAlone) {
   const Tensor logits = NormalTensor({40, 3001}, 52, 3.0f);
   const Tensor batch = SameEverywhere([&](Context& context) {
     Tensor out(DType::kF32, {40, 2});
-    const auto statistics = Statistics(context, logits);
-    for (size_t i = 0; i < 40; ++i) {
-      out.data<float>()[2 * i] = statistics[i].max;
-      out.data<float>()[2 * i + 1] = statistics[i].log_sum;
-    }
+    LogSoftmaxStatistics(context, {.logits = logits, .statistics = out});
     return out;
   });
   OpContext context;
@@ -68,7 +67,7 @@ TEST(LogSoftmaxStatistics, AllowMinusInfinity) {
   for (int64_t i = 0; i < 100; i += 3) values[i] = -kInfinity;
   OpContext context;
   const RowStatistics got = Statistics(context, logits)[0];
-  EXPECT_TRUE(got.finite);
+  EXPECT_TRUE(got.finite());
   EXPECT_EQ(got.LogProb(values[0]), -kInfinity);
   EXPECT_NEAR(got.LogProb(values[1]), static_cast<double>(values[1]) - LogSumExp({values, 100}, 1),
               1e-5);
@@ -81,20 +80,53 @@ TEST(LogSoftmaxStatistics, SeeRowsThatAreNotFinite) {
       Tensor logits = NormalTensor({3, 199}, 54);
       logits.data<float>()[199 + place] = fault;
       const auto got = Statistics(context, logits);
-      EXPECT_TRUE(got[0].finite);
-      EXPECT_FALSE(got[1].finite) << place;
-      EXPECT_TRUE(got[2].finite);
+      EXPECT_TRUE(got[0].finite());
+      EXPECT_FALSE(got[1].finite()) << place;
+      EXPECT_TRUE(got[2].finite());
     }
   }
   Tensor nothing(DType::kF32, {1, 10});
   std::fill_n(nothing.data<float>(), 10, -kInfinity);
-  EXPECT_FALSE(Statistics(context, nothing)[0].finite);
+  EXPECT_FALSE(Statistics(context, nothing)[0].finite());
+}
+
+TEST(PickLogProbs, AreTheStatisticsOwn) {
+  const Tensor logits = NormalTensor({3, 50}, 56);
+  OpContext context;
+  Tensor statistics(DType::kF32, {3, 2}), log_probs(DType::kF32, {3, 4});
+  LogSoftmaxStatistics(context, {.logits = logits, .statistics = statistics});
+  const std::vector<int32_t> picked = {0, 49, 7, 7, 1, 2, 3, 4, 5, 48, 0, 31};
+  PickLogProbs(context, {.logits = logits,
+                         .statistics = statistics,
+                         .ids = Integers(picked, {3, 4}),
+                         .log_probs = log_probs});
+  for (int64_t i = 0; i < 12; ++i) {
+    const float logit = logits.data<float>()[i / 4 * 50 + picked[static_cast<size_t>(i)]];
+    EXPECT_EQ(log_probs.data<float>()[i], StatisticsOf(statistics, i / 4).LogProb(logit));
+  }
+}
+
+TEST(PickLogProbs, AreNaNOfNoIdAndInARowThatIsNotFinite) {
+  Tensor logits = NormalTensor({2, 10}, 57);
+  logits.data<float>()[13] = kInfinity;
+  OpContext context;
+  Tensor statistics(DType::kF32, {2, 2}), log_probs(DType::kF32, {2, 3});
+  LogSoftmaxStatistics(context, {.logits = logits, .statistics = statistics});
+  PickLogProbs(context, {.logits = logits,
+                         .statistics = statistics,
+                         .ids = Integers({-1, 10, 4, 0, 3, 9}, {2, 3}),
+                         .log_probs = log_probs});
+  for (int64_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(std::isnan(log_probs.data<float>()[i]), i != 2) << i;
+  }
 }
 
 std::vector<int32_t> TopIdsOf(const std::vector<float>& logits, int64_t count) {
-  std::vector<int32_t> ids(static_cast<size_t>(count));
-  TopIds(logits, count, ids);
-  return ids;
+  OpContext context;
+  Tensor ids(DType::kI32, {1, count});
+  const auto vocab = static_cast<int64_t>(logits.size());
+  TopIds(context, {.logits = ConstTensorView(logits.data(), {1, vocab}), .ids = ids});
+  return {ids.data<int32_t>(), ids.data<int32_t>() + count};
 }
 
 TEST(TopIds, AreTheFirstOfAStableDescendingSort) {

@@ -11,13 +11,23 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 int32_t SampleOne(Context& context, std::span<const float> logits, const SampleRow& row) {
   int32_t id = -2;
   const auto vocab = static_cast<int64_t>(logits.size());
-  Sample(context, ConstTensorView(logits.data(), {1, vocab}), {&row, 1}, {&id, 1});
+  Sample(context, {.logits = ConstTensorView(logits.data(), {1, vocab}),
+                   .rows = {&row, 1},
+                   .ids = TensorView(&id, {1})});
   return id;
 }
 
 int32_t SampleOne(std::span<const float> logits, const SampleRow& row) {
   OpContext context;
   return SampleOne(context, logits, row);
+}
+
+std::vector<int32_t> SampleAll(Context& context, ConstTensorView logits,
+                               std::span<const SampleRow> rows) {
+  std::vector<int32_t> ids(rows.size());
+  const TensorView out(ids.data(), {static_cast<int64_t>(ids.size())});
+  Sample(context, {.logits = logits, .rows = rows, .ids = out});
+  return ids;
 }
 
 // Random settings, each field on in about half of the cases. Owns what the row borrows.
@@ -117,7 +127,7 @@ TEST(Sample, IsTheSameEverywhere) {
   for (const RandomCase& one : cases) rows.push_back(one.row);
   const Tensor batch = SameEverywhere([&](Context& context) {
     Tensor ids(DType::kI32, {kRows});
-    Sample(context, logits, rows, {ids.data<int32_t>(), static_cast<size_t>(kRows)});
+    Sample(context, {.logits = logits, .rows = rows, .ids = ids});
     return ids;
   });
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -147,9 +157,8 @@ void ExpectDistribution(std::span<const float> logits, SampleRow row,
     row.key = {.seed = 99, .position = static_cast<uint64_t>(i)};
     rows.push_back(row);
   }
-  std::vector<int32_t> ids(kDraws);
   OpContext context;
-  Sample(context, repeated, rows, ids);
+  const std::vector<int32_t> ids = SampleAll(context, repeated, rows);
   std::vector<int64_t> counts(logits.size(), 0);
   for (const int32_t id : ids) ++counts[static_cast<size_t>(id)];
   double chi_square = 0, degrees = -1;
@@ -273,11 +282,10 @@ TEST(Sample, RowsThatAreNotFiniteOrAllBannedGetMinusOne) {
 TEST(Sample, OneBadRowDoesNotTouchItsNeighbours) {
   Tensor logits = NormalTensor({3, 50}, 41);
   std::vector<SampleRow> rows(3, {.key = {.seed = 4}});
-  std::vector<int32_t> good(3), got(3);
   OpContext context;
-  Sample(context, logits, rows, good);
+  const std::vector<int32_t> good = SampleAll(context, logits, rows);
   logits.data<float>()[50 + 7] = std::nanf("");
-  Sample(context, logits, rows, got);
+  const std::vector<int32_t> got = SampleAll(context, logits, rows);
   EXPECT_EQ(got, (std::vector<int32_t>{good[0], -1, good[2]}));
 }
 
@@ -330,17 +338,16 @@ TEST(Sample, AllocatesNothingOnceWarm) {
   OpContext context(BestInstructionSet(), 2);
   const Tensor logits = NormalTensor({8, 6400}, 42);
   const std::vector<SampleRow> rows(8, {.top_k = 50, .top_p = 0.9f});
-  std::vector<int32_t> ids(8);
-  Sample(context, logits, rows, ids);
+  SampleAll(context, logits, rows);
   const int64_t held = context.workspace().size_bytes();
-  for (int i = 0; i < 5; ++i) Sample(context, logits, rows, ids);
+  for (int i = 0; i < 5; ++i) SampleAll(context, logits, rows);
   EXPECT_EQ(context.workspace().size_bytes(), held);
 }
 
 TEST(Sample, TakesNoRows) {
   OpContext context;
   const Tensor logits(DType::kF32, {0, 100});
-  EXPECT_NO_THROW(Sample(context, logits, {}, {}));
+  EXPECT_NO_THROW(SampleAll(context, logits, {}));
 }
 
 }  // namespace

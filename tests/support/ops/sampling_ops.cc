@@ -27,17 +27,14 @@ double LogSumExp(std::span<const float> logits, double temperature) {
 }
 
 LogSoftmaxOp::LogSoftmaxOp(const LogitsShape& given, float divisor)
-    : shape(given), temperature(divisor), rows_(static_cast<size_t>(given.rows)) {
+    : shape(given), temperature(divisor) {
   logits = tensors_.Input(NormalTensor({shape.rows, shape.vocab}, 51, 3.0f));
   statistics = tensors_.Output(DType::kF32, {shape.rows, 2});
 }
 
 void LogSoftmaxOp::Run(Context& context) {
-  LogSoftmaxStatistics(context, logits, temperature, rows_);
-  for (size_t row = 0; row < rows_.size(); ++row) {
-    statistics.data<float>()[2 * row] = rows_[row].max;
-    statistics.data<float>()[2 * row + 1] = rows_[row].log_sum;
-  }
+  LogSoftmaxStatistics(context,
+                       {.logits = logits, .temperature = temperature, .statistics = statistics});
 }
 
 std::vector<std::vector<double>> LogSoftmaxOp::Reference() const {
@@ -61,7 +58,7 @@ SampleOp::SampleOp(const LogitsShape& given, const SampleRow& settings) : shape(
 }
 
 void SampleOp::Run(Context& context) {
-  Sample(context, logits, rows, {ids.data<int32_t>(), static_cast<size_t>(shape.rows)});
+  Sample(context, {.logits = logits, .rows = rows, .ids = ids});
 }
 
 std::vector<std::vector<double>> SampleOp::Reference() const {
@@ -78,26 +75,64 @@ namespace {
 
 class TopIdsOp : public OpRun {
  public:
-  TopIdsOp(int64_t vocab, int64_t count) {
-    logits_ = tensors_.Input(NormalTensor({1, vocab}, 58, 2.0f));
-    ids_ = tensors_.Output(DType::kI32, {count});
+  TopIdsOp(const LogitsShape& shape, int64_t count) {
+    logits_ = tensors_.Input(NormalTensor({shape.rows, shape.vocab}, 58, 2.0f));
+    ids_ = tensors_.Output(DType::kI32, {shape.rows, count});
   }
-  void Run(Context&) override {
-    TopIds(RowOf(logits_, 0), ids_.dim(0),
-           {ids_.data<int32_t>(), static_cast<size_t>(ids_.dim(0))});
-  }
+  void Run(Context& context) override { TopIds(context, {.logits = logits_, .ids = ids_}); }
   std::vector<std::vector<double>> Reference() const override {
-    const std::span<const float> logits = RowOf(logits_, 0);
-    std::vector<size_t> order(logits.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return logits[a] > logits[b]; });
-    return {std::vector<double>(order.begin(), order.begin() + ids_.dim(0))};
+    std::vector<double> want;
+    for (int64_t row = 0; row < logits_.dim(0); ++row) {
+      const std::span<const float> logits = RowOf(logits_, row);
+      std::vector<size_t> order(logits.size());
+      std::iota(order.begin(), order.end(), size_t{0});
+      std::stable_sort(order.begin(), order.end(),
+                       [&](size_t a, size_t b) { return logits[a] > logits[b]; });
+      want.insert(want.end(), order.begin(), order.begin() + ids_.dim(1));
+    }
+    return {want};
   }
 
  private:
   ConstTensorView logits_;
   TensorView ids_;
+};
+
+class PickLogProbsOp : public OpRun {
+ public:
+  PickLogProbsOp(const LogitsShape& shape, int64_t count) {
+    const Tensor logits = NormalTensor({shape.rows, shape.vocab}, 59, 2.0f);
+    Tensor statistics(DType::kF32, {shape.rows, 2});
+    OpContext context;
+    LogSoftmaxStatistics(context, {.logits = logits, .statistics = statistics});
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < shape.rows * count; ++i) {
+      ids.push_back(static_cast<int32_t>(i * 37 % shape.vocab));
+    }
+    logits_ = tensors_.Input(logits);
+    statistics_ = tensors_.Input(statistics);
+    ids_ = tensors_.Input(Integers(ids, {shape.rows, count}));
+    log_probs_ = tensors_.Output(DType::kF32, {shape.rows, count});
+  }
+  void Run(Context& context) override {
+    PickLogProbs(
+        context,
+        {.logits = logits_, .statistics = statistics_, .ids = ids_, .log_probs = log_probs_});
+  }
+  std::vector<std::vector<double>> Reference() const override {
+    std::vector<double> want;
+    const int64_t count = ids_.dim(1);
+    for (int64_t i = 0; i < ids_.num_elements(); ++i) {
+      const std::span<const float> logits = RowOf(logits_, i / count);
+      const auto id = static_cast<size_t>(ids_.data<int32_t>()[i]);
+      want.push_back(static_cast<double>(logits[id]) - LogSumExp(logits, 1.0));
+    }
+    return {want};
+  }
+
+ private:
+  ConstTensorView logits_, statistics_, ids_;
+  TensorView log_probs_;
 };
 
 OpCase LogSoftmaxCase(OpUse use, const LogitsShape& s, float temperature) {
@@ -139,14 +174,24 @@ OpCase SampleCase(OpUse use, const LogitsShape& s, const Drawing& drawing) {
       .prepare = [s, row = drawing.row](Context&) { return std::make_unique<SampleOp>(s, row); }};
 }
 
-OpCase TopIdsCase(OpUse use, int64_t vocab, int64_t count) {
-  return {.op = "top_ids",
-          .shape = std::to_string(count) + " of " + std::to_string(vocab),
+// `count` ids of each row.
+template <typename Op>
+OpCase IdsCase(const char* name, OpUse use, const LogitsShape& s, int64_t count, int64_t bytes) {
+  return {.op = name,
+          .shape = Times({s.rows, count}) + " of " + std::to_string(s.vocab),
           .dtype = "f32",
           .use = use,
-          .bytes = 4 * (vocab + count),
-          .flops = vocab,
-          .prepare = [=](Context&) { return std::make_unique<TopIdsOp>(vocab, count); }};
+          .bytes = bytes,
+          .flops = s.rows * s.vocab,
+          .prepare = [=](Context&) { return std::make_unique<Op>(s, count); }};
+}
+
+OpCase TopIdsCase(OpUse use, const LogitsShape& s, int64_t count) {
+  return IdsCase<TopIdsOp>("top_ids", use, s, count, 4 * s.rows * (s.vocab + count));
+}
+
+OpCase PickCase(OpUse use, const LogitsShape& s, int64_t count) {
+  return IdsCase<PickLogProbsOp>("pick_log_probs", use, s, count, 12 * s.rows * count);
 }
 
 }  // namespace
@@ -159,8 +204,14 @@ void AddSamplingCases(std::vector<OpCase>& cases) {
     for (const Drawing& drawing : Drawings()) {
       cases.push_back(SampleCase(OpUse::kTest, {5, vocab}, drawing));
     }
-    cases.push_back(TopIdsCase(OpUse::kTest, vocab, std::min<int64_t>(vocab, 20)));
+    for (const int64_t rows : {1, 3}) {
+      cases.push_back(TopIdsCase(OpUse::kTest, {rows, vocab}, std::min<int64_t>(vocab, 20)));
+      cases.push_back(PickCase(OpUse::kTest, {rows, vocab}, 5));
+    }
   }
+  cases.push_back(TopIdsCase(OpUse::kTest, {2, 40}, 40));
+  cases.push_back(TopIdsCase(OpUse::kTest, {0, 40}, 4));
+  cases.push_back(PickCase(OpUse::kTest, {3, 40}, 0));
   cases.push_back(LogSoftmaxCase(OpUse::kTest, {0, 7}, 1.0f));
   cases.push_back(LogSoftmaxCase(OpUse::kTest, {40, 3001}, 1.0f));
   cases.push_back(SampleCase(OpUse::kTest, {40, 3001}, Drawings()[1]));
@@ -172,7 +223,8 @@ void AddSamplingCases(std::vector<OpCase>& cases) {
         cases.push_back(SampleCase(OpUse::kBench, {rows, vocab}, drawing));
       }
     }
-    cases.push_back(TopIdsCase(OpUse::kBench, vocab, 20));
+    cases.push_back(TopIdsCase(OpUse::kBench, {1, vocab}, 20));
+    cases.push_back(PickCase(OpUse::kBench, {16, vocab}, 20));
   }
 }
 

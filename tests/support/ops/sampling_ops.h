@@ -1,5 +1,5 @@
 #pragma once
-// Operands, references and op cases of LogSoftmaxStatistics, Sample and TopIds.
+// Operands, references and op cases of LogSoftmaxStatistics, PickLogProbs, TopIds and Sample.
 
 #include <span>
 #include <vector>
@@ -27,9 +27,6 @@ class LogSoftmaxOp : public OpRun {
   float temperature;
   ConstTensorView logits;  // [rows, vocab], f32
   TensorView statistics;   // [rows, 2], f32: maximum and log_sum
-
- private:
-  std::vector<RowStatistics> rows_;
 };
 
 class SampleOp : public OpRun {
