@@ -152,7 +152,7 @@ void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
     sequence.prompt.clear();
   }
   if (batch.sequences.empty()) return;
-  tokens_.Assign(batch.sequences);
+  tokens_.Assign(context_, batch.sequences);
   transformer_.Forward(context_, tokens_, kv_);
   CollectWantedRows(batch);
   for (size_t begin = 0; begin < wanted_.size(); begin += kLogitRows) {
