@@ -19,6 +19,12 @@ DeviceOps Ops() {
       .sum_rows = SumRows,
       .kv_write = KvWrite,
       .attention = Attention,
+      .log_softmax_statistics = LogSoftmaxStatistics,
+      .pick_log_probs = PickLogProbs,
+      .top_ids = TopIds,
+      .sample = Sample,
+      .cross_entropy_loss = CrossEntropyLoss,
+      .cross_entropy_gradient = CrossEntropyGradient,
       .adamw = AdamW,
   };
 }

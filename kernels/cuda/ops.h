@@ -9,18 +9,24 @@ void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
+void CrossEntropyGradient(Context& context, const CrossEntropyGradientArgs& args);
+void CrossEntropyLoss(Context& context, const CrossEntropyLossArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);
+void LogSoftmaxStatistics(Context& context, const LogSoftmaxStatisticsArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
 void MergeColumns(Context& context, const MergeColumnsArgs& args);
+void PickLogProbs(Context& context, const PickLogProbsArgs& args);
 void QuantizeRows(Context& context, const QuantizeRowsArgs& args);
 void RmsNorm(Context& context, const RmsNormArgs& args);
 void Rope(Context& context, const RopeArgs& args);
+void Sample(Context& context, const SampleArgs& args);
 void SiluMul(Context& context, const SiluMulArgs& args);
 void SiluMulBackward(Context& context, const SiluMulBackwardArgs& args);
 void SplitColumns(Context& context, const SplitColumnsArgs& args);
 void SumRows(Context& context, const SumRowsArgs& args);
+void TopIds(Context& context, const TopIdsArgs& args);
 
 // All of them, for SetDeviceOps.
 DeviceOps Ops();
