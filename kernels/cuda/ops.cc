@@ -29,6 +29,12 @@ DeviceOps Ops() {
       .nesterov = Nesterov,
       .scale = Scale,
       .scatter_rows = ScatterRows,
+      .log_softmax_statistics = LogSoftmaxStatistics,
+      .pick_log_probs = PickLogProbs,
+      .top_ids = TopIds,
+      .sample = Sample,
+      .cross_entropy_loss = CrossEntropyLoss,
+      .cross_entropy_gradient = CrossEntropyGradient,
       .adamw = AdamW,
       .sum_of_squares = SumOfSquares,
   };

@@ -29,7 +29,7 @@ template <typename... Parameters, typename... Arguments>
 void Launch(const char* name, const LaunchShape& shape, void* stream, void (*kernel)(Parameters...),
             Arguments&&... arguments) {
 #if defined(__CUDACC__)
-  constexpr size_t kBytesWithoutAsking = 48 << 10;
+  constexpr size_t kBytesWithoutAsking = 32 << 10;  // of 48 KiB, which static memory shares
   cudaError_t error = cudaSuccess;
   if (shape.shared_bytes > kBytesWithoutAsking) {
     error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
