@@ -1,8 +1,21 @@
 #include "kernels/core/shape_check.h"
 #include "kernels/cpu/matmul.h"
+#include "kernels/device_ops.h"
 #include "kernels/moe.h"
 
 namespace tandem {
+namespace {
+
+void CheckOffsets(ConstTensorView given, int64_t num_rows) {
+  const int32_t* offsets = given.data<int32_t>();
+  const int64_t num_groups = given.dim(0) - 1;
+  CHECK(offsets[0] == 0 && offsets[num_groups] == num_rows, offsets[0], offsets[num_groups]);
+  for (int64_t group = 0; group < num_groups; ++group) {
+    CHECK(offsets[group] <= offsets[group + 1], group, offsets[group], offsets[group + 1]);
+  }
+}
+
+}  // namespace
 
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   const auto num_groups = static_cast<int64_t>(args.w.size());
@@ -23,13 +36,35 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   for (const PackedMatrix& w : args.w) {
     CHECK(w.n() == n && w.k() == k && w.dtype() == first.dtype(), w.n(), w.k(), Name(w.dtype()));
   }
-  const int32_t* offsets = args.offsets.data<int32_t>();
-  CHECK(offsets[0] == 0 && offsets[num_groups] == num_rows, offsets[0], offsets[num_groups]);
-  for (int64_t group = 0; group < num_groups; ++group) {
-    CHECK(offsets[group] <= offsets[group + 1], group, offsets[group], offsets[group + 1]);
-  }
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::matmul_grouped, "MatmulGrouped", args)) return;
+  CheckOffsets(args.offsets, num_rows);
   cpu::MatmulGrouped(context, args);
+}
+
+void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGroupedArgs& args) {
+  const auto num_groups = static_cast<int64_t>(args.dw.size());
+  Dim num_rows{"num_rows"}, n{"n"}, k{"k"};
+  Dim num_offsets{"num_groups + 1", num_groups + 1};
+  ShapeCheck check("MatmulWeightGradientGrouped");
+  check.Match("offsets", args.offsets, {num_offsets}).Type("offsets", args.offsets, {DType::kI32});
+  check.Match("dy", args.dy, {num_rows, n}).Type("dy", args.dy, {DType::kF32, DType::kBf16});
+  check.Match("x", args.x, {num_rows, k}).Type("x", args.x, {DType::kF32, DType::kBf16});
+  for (Tensor& dw : args.dw) {
+    check.Match("dw", dw.view(), {n, k}).Type("dw", dw.view(), {DType::kF32});
+  }
+  if (num_groups == 0) return;
+  if (RunOnDevice(context, &DeviceOps::matmul_weight_gradient_grouped,
+                  "MatmulWeightGradientGrouped", args)) {
+    return;
+  }
+  CheckOffsets(args.offsets, num_rows);
+  const int32_t* offsets = args.offsets.data<int32_t>();
+  for (size_t group = 0; group < args.dw.size(); ++group) {
+    const int64_t first = offsets[group], count = offsets[group + 1] - first;
+    MatmulWeightGradient(
+        context,
+        {.dy = args.dy.Rows(first, count), .x = args.x.Rows(first, count), .dw = args.dw[group]});
+  }
 }
 
 }  // namespace tandem

@@ -17,6 +17,7 @@ void MoeRoute(Context& context, const MoeRouteArgs& args) {
   check.Match("weights", args.weights, {tokens, top_k});
   CHECK(num_experts <= cpu::MoeRouteRows::kMaxExperts, num_experts.value());
   CHECK(top_k >= 1 && top_k <= num_experts, top_k.value(), num_experts.value());
+  if (RunOnDevice(context, &DeviceOps::moe_route, "MoeRoute", args)) return;
   const cpu::MoeRouteRows work{
       .logits = args.logits.data<float>(),
       .num_experts = num_experts,
@@ -33,12 +34,13 @@ void MoeRoute(Context& context, const MoeRouteArgs& args) {
 }
 
 // A counting sort on the calling thread: a microsecond per thousand choices.
-void MoePermute(Context&, const MoePermuteArgs& args) {
+void MoePermute(Context& context, const MoePermuteArgs& args) {
   ShapeCheck check("MoePermute");
   Dim tokens{"tokens"}, top_k{"top_k"}, bounds{"num_experts + 1", args.num_experts + 1};
   check.Match("experts", args.experts, {tokens, top_k}).Match("offsets", args.offsets, {bounds});
   Dim num_rows{"tokens * top_k", tokens * top_k};
   check.Match("row_of", args.row_of, {tokens, top_k}).Match("token_of", args.token_of, {num_rows});
+  if (RunOnDevice(context, &DeviceOps::moe_permute, "MoePermute", args)) return;
   const int32_t* experts = args.experts.data<int32_t>();
   int32_t* offsets = args.offsets.data<int32_t>();
   int32_t* row_of = args.row_of.data<int32_t>();
@@ -70,6 +72,7 @@ void GatherRows(Context& context, const GatherRowsArgs& args) {
     check.Match("x", args.x, {tokens, width}).Match("y", args.y, {num_rows, width});
   }
   CHECK(args.x.dtype() == args.y.dtype(), Name(args.x.dtype()), Name(args.y.dtype()));
+  if (RunOnDevice(context, &DeviceOps::gather_rows, "GatherRows", args)) return;
   const int64_t row_elements = args.x.shape().rank() == 1 ? 1 : width.value();
   const auto row_bytes = static_cast<size_t>(row_elements * SizeOf(args.x.dtype()));
   const int32_t* rows = args.rows.data<int32_t>();
@@ -111,6 +114,7 @@ void MoeCombine(Context& context, const MoeCombineArgs& args) {
   check.Match("y_rows", args.y_rows, {num_rows, width});
   CHECK(top_k >= 1);
   if (!args.shared.empty()) check.Match("shared", args.shared, {tokens, width});
+  if (RunOnDevice(context, &DeviceOps::moe_combine, "MoeCombine", args)) return;
   const cpu::MoeCombineRows work{
       .y_rows = args.y_rows.data<float>(),
       .row_of = args.row_of.data<int32_t>(),
@@ -138,6 +142,7 @@ void MoeRouteBackward(Context& context, const MoeRouteBackwardArgs& args) {
   check.Match("dweights", args.dweights, {tokens, top_k});
   if (!args.dscores.empty()) check.Match("dscores", args.dscores, {tokens, num_experts});
   CHECK(num_experts <= cpu::MoeRouteRows::kMaxExperts, num_experts.value());
+  if (RunOnDevice(context, &DeviceOps::moe_route_backward, "MoeRouteBackward", args)) return;
   const int32_t* experts = args.experts.data<int32_t>();
   for (int64_t i = 0; i < tokens * top_k; ++i) {
     CHECK(experts[i] >= 0 && experts[i] < num_experts, i, experts[i], num_experts.value());
@@ -171,6 +176,7 @@ void MoeCombineBackward(Context& context, const MoeCombineBackwardArgs& args) {
   check.Match("y_rows", args.y_rows, {num_rows, width});
   check.Match("dy_rows", args.dy_rows, {num_rows, width})
       .Type("dy_rows", args.dy_rows, {DType::kF32, DType::kBf16});
+  if (RunOnDevice(context, &DeviceOps::moe_combine_backward, "MoeCombineBackward", args)) return;
   const int32_t* row_of = args.row_of.data<int32_t>();
   for (int64_t i = 0; i < num_rows; ++i) {
     CHECK(row_of[i] >= 0 && row_of[i] < num_rows, i, row_of[i], num_rows.value());

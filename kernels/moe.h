@@ -76,6 +76,17 @@ struct MatmulGroupedArgs {
 // Matmul of each group of rows with its own weights; every row's arithmetic is Matmul's.
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
 
+// dw of each group (=): MatmulWeightGradient of the group's rows of dy and x, zero where it has
+// none.
+struct MatmulWeightGradientGroupedArgs {
+  ConstTensorView dy;       // [num_rows, n], f32 or bf16, sorted by group
+  ConstTensorView x;        // [num_rows, k], f32 or bf16: what MatmulGrouped read
+  ConstTensorView offsets;  // [num_groups + 1], i32
+  std::span<Tensor> dw;     // [num_groups] of [n, k], f32
+};
+
+void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGroupedArgs& args);
+
 struct MoeCombineArgs {
   ConstTensorView y_rows;    // [tokens * top_k, width], f32: experts' outputs by row
   ConstTensorView row_of;    // [tokens, top_k], i32

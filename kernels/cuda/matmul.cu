@@ -1,195 +1,22 @@
-// y = x w^T with mma.sync (bf16, i8) or plain multiply-adds (f32, f16), straight from the panels of
-// a packed matrix. In a panel, a group of k by 64 columns is 256 bytes: four bytes a column, which
-// is what a lane of mma holds of B. So one kernel, in bytes of k, serves both types.
-//
-// A block does 64 rows by a panel, 64 bytes of k a step, through a ring of kStages in shared
-// memory; each of four warps 32 rows by 32 columns. k ascends into one accumulator: an element's
-// bits depend on its rows of x and w alone. Bound by memory below some hundred rows.
+// y = x w^T by the tiles of primitives/matmul_tile.cuh. Bound by memory below some hundred rows.
 
 #include "kernels/matmul.h"
 
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/launch.cuh"
-#include "kernels/cuda/primitives/numbers.cuh"
-#include "kernels/cuda/primitives/ptx.cuh"
+#include "kernels/cuda/primitives/matmul_tile.cuh"
 
 namespace tandem::cuda {
 namespace {
 
-constexpr int kColumns = PackedMatrix::kPanel;
-constexpr int kRows = 64;
-constexpr int kStages = 3;
-constexpr int kThreads = 128;
-constexpr int kStepBytes = 64;            // of k in a row of x
-constexpr int kStepGroups = 16;           // four bytes each
-constexpr int kChunks = kStepBytes / 16;  // of 16 bytes in a row of a step
-// Groups lie 72 words apart, so that the lanes of a fragment read from 32 different banks.
-constexpr int kGroupWords = kColumns + 8;
-
-struct Stage {
-  alignas(16) unsigned char x[kRows * kStepBytes];
-  alignas(16) uint32_t w[kStepGroups * kGroupWords];
-};
-
-struct MatmulWork {
-  const unsigned char* x;  // rows of k elements
-  const float* x_scales;   // i8 only
-  const unsigned char* w;  // panels
-  const float* w_scales;   // i8 only
-  const float* bias;       // or null
-  float* y;
-  int64_t rows;
-  int64_t n;
-  int64_t row_bytes;   // of x
-  int64_t num_groups;  // of four bytes, in a panel
-  bool add;
-};
-
-// Chunks of 16 bytes lie in a row of x so that eight rows of a fragment, and two rows to the 128
-// bytes that all banks have, meet no bank twice.
-__device__ __forceinline__ int ChunkAt(int row, int chunk) {
-  return row * kStepBytes + (chunk ^ (row / 2 % kChunks)) * 16;
-}
-
-template <bool kAligned>
-__device__ __forceinline__ void FetchX(const MatmulWork& work, int64_t first_row,
-                                       int64_t first_byte, Stage& stage) {
-  for (int i = static_cast<int>(threadIdx.x); i < kRows * kChunks; i += kThreads) {
-    const int row = i / kChunks;
-    const int chunk = i % kChunks;
-    const int64_t at = first_byte + chunk * 16;
-    const bool is_there = first_row + row < work.rows && at < work.row_bytes;
-    const unsigned char* from = work.x + (is_there ? (first_row + row) * work.row_bytes + at : 0);
-    unsigned char* const to = stage.x + ChunkAt(row, chunk);
-    if constexpr (kAligned) {
-      CopyAsync16(to, from, is_there ? 16 : 0);
-    } else {
-      for (int b = 0; b < 16; ++b) {
-        to[b] = is_there && at + b < work.row_bytes ? from[b] : static_cast<unsigned char>(0);
-      }
-    }
-  }
-}
-
-__device__ __forceinline__ void FetchW(const MatmulWork& work, const unsigned char* panel,
-                                       int64_t first_group, Stage& stage) {
-  constexpr int kGroupChunks = kColumns * 4 / 16;
-  for (int i = static_cast<int>(threadIdx.x); i < kStepGroups * kGroupChunks; i += kThreads) {
-    const int group = i / kGroupChunks;
-    const int chunk = i % kGroupChunks;
-    const bool is_there = first_group + group < work.num_groups;
-    const int64_t at = is_there ? (first_group + group) * kColumns * 4 + chunk * 16 : 0;
-    CopyAsync16(stage.w + group * kGroupWords + chunk * 4, panel + at, is_there ? 16 : 0);
-  }
-}
-
-struct Bf16 {
-  using Elements = Bf16Elements;
-  using Sum = float;
-  __device__ static float Scaled(float sum, const MatmulWork&, int64_t, int64_t) { return sum; }
-};
-struct Int8 {
-  using Elements = Int8Elements;
-  using Sum = int32_t;
-  __device__ static float Scaled(int32_t sum, const MatmulWork& work, int64_t row, int64_t column) {
-    return static_cast<float>(sum) * work.x_scales[row] * work.w_scales[column];
-  }
-};
-
-template <typename Type>
-__device__ __forceinline__ void MultiplyStage(const Stage& stage, int warp_row, int warp_column,
-                                              typename Type::Sum (&sums)[2][4][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {  // 32 bytes of k each
-    uint32_t a[2][4];
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int row = warp_row + 16 * i + lane / 8 % 2 * 8 + lane % 8;
-      LoadMatrix4(a[i], stage.x + ChunkAt(row, 2 * half + lane / 16));
-    }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int at = (8 * half + lane % 4) * kGroupWords + warp_column + 8 * j + lane / 4;
-      const uint32_t b[2] = {stage.w[at], stage.w[at + 4 * kGroupWords]};
-#pragma unroll
-      for (int i = 0; i < 2; ++i) MultiplyAdd(typename Type::Elements(), sums[i][j], a[i], b);
-    }
-  }
-}
-
-template <typename Type>
-__device__ __forceinline__ void Store(const MatmulWork& work, int64_t row, int64_t column,
-                                      typename Type::Sum sum) {
-  if (row >= work.rows || column >= work.n) return;
-  float value = Type::Scaled(sum, work, row, column);
-  if (work.bias != nullptr) value += work.bias[column];
-  float* const y = work.y + row * work.n + column;
-  *y = work.add ? *y + value : value;
-}
-
 template <typename Type, bool kAligned>
-__global__ void __launch_bounds__(kThreads) MatmulKernel(MatmulWork work) {
-  auto* const stages = reinterpret_cast<Stage*>(DynamicShared());
-  const int64_t first_row = int64_t{blockIdx.y} * kRows;
-  const int64_t panel = blockIdx.x;
-  const unsigned char* const w = work.w + panel * work.num_groups * kColumns * 4;
-  const int num_steps = static_cast<int>((work.num_groups + kStepGroups - 1) / kStepGroups);
-  const auto fetch = [&](int step) {
-    if (step < num_steps) {
-      Stage& stage = stages[step % kStages];
-      FetchX<kAligned>(work, first_row, int64_t{step} * kStepBytes, stage);
-      FetchW(work, w, int64_t{step} * kStepGroups, stage);
-    }
-    CommitCopies();  // an empty group too, so that the count is the same at the end
-  };
-  typename Type::Sum sums[2][4][4] = {};
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int warp_row = warp / 2 * 32;
-  const int warp_column = warp % 2 * 32;
-  for (int step = 0; step < kStages - 1; ++step) fetch(step);
-  for (int step = 0; step < num_steps; ++step) {
-    AwaitCopies<kStages - 2>();
-    __syncthreads();  // all see the step, and nobody is at the one that is fetched over now
-    fetch(step + kStages - 1);
-    MultiplyStage<Type>(stages[step % kStages], warp_row, warp_column, sums);
-  }
-  AwaitCopies<0>();
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int64_t row = first_row + warp_row + 16 * i + lane / 4;
-      const int64_t column = panel * kColumns + warp_column + 8 * j + lane % 4 * 2;
-      Store<Type>(work, row, column, sums[i][j][0]);
-      Store<Type>(work, row, column + 1, sums[i][j][1]);
-      Store<Type>(work, row + 8, column, sums[i][j][2]);
-      Store<Type>(work, row + 8, column + 1, sums[i][j][3]);
-    }
-  }
+__global__ void __launch_bounds__(kTileThreads) MatmulKernel(MatmulWork work) {
+  MultiplyTile<Type, kAligned>(work, int64_t{blockIdx.y} * kTileRows, blockIdx.x);
 }
 
-struct Float {
-  __device__ static float Scaled(float sum, const MatmulWork&, int64_t, int64_t) { return sum; }
-  using Sum = float;
-};
-
-constexpr int kFloatRows = 4;
-
-// A thread an element: the lanes of a warp read neighbouring columns of w and one element of x.
 template <typename W>
-__global__ void __launch_bounds__(kColumns* kFloatRows) MatmulFloatKernel(MatmulWork work) {
-  const int64_t row = int64_t{blockIdx.y} * kFloatRows + threadIdx.x / kColumns;
-  const int64_t column = int64_t{blockIdx.x} * kColumns + threadIdx.x % kColumns;
-  if (row >= work.rows || column >= work.n) return;
-  const int64_t k = work.row_bytes / static_cast<int64_t>(sizeof(float));
-  const auto* const x = reinterpret_cast<const float*>(work.x + row * work.row_bytes);
-  const auto* const w = reinterpret_cast<const W*>(work.w) + int64_t{blockIdx.x} * k * kColumns +
-                        threadIdx.x % kColumns;
-  float sum = 0.0f;
-  for (int64_t i = 0; i < k; ++i) sum = __fmaf_rn(x[i], ToFloat(w[i * kColumns]), sum);
-  Store<Float>(work, row, column, sum);
+__global__ void __launch_bounds__(kTileColumns* kFloatRows) MatmulFloatKernel(MatmulWork work) {
+  MultiplyFloats<W>(work, int64_t{blockIdx.y} * kFloatRows, blockIdx.x);
 }
 
 MatmulWork WorkOf(const MatmulArgs& args) {
@@ -225,12 +52,11 @@ void ForRowsInPieces(MatmulWork work, const Start& start) {
 
 template <typename Type>
 void RunTiles(Context& context, const MatmulWork& work) {
-  const bool is_aligned = work.row_bytes % 16 == 0 && reinterpret_cast<uintptr_t>(work.x) % 16 == 0;
-  const auto kernel = is_aligned ? MatmulKernel<Type, true> : MatmulKernel<Type, false>;
+  const auto kernel = RowsAreAligned(work) ? MatmulKernel<Type, true> : MatmulKernel<Type, false>;
   ForRowsInPieces(work, [&](const MatmulWork& piece) {
-    const LaunchShape shape{{NumBlocks(piece.n, kColumns), NumBlocks(piece.rows, kRows)},
-                            kThreads,
-                            kStages * sizeof(Stage)};
+    const LaunchShape shape{{NumBlocks(piece.n, kTileColumns), NumBlocks(piece.rows, kTileRows)},
+                            kTileThreads,
+                            kTileStages * sizeof(MatmulStage)};
     Launch("matmul", shape, context.stream, kernel, piece);
   });
 }
@@ -238,8 +64,8 @@ void RunTiles(Context& context, const MatmulWork& work) {
 template <typename W>
 void RunFloats(Context& context, const MatmulWork& work) {
   ForRowsInPieces(work, [&](const MatmulWork& piece) {
-    const LaunchShape shape{{NumBlocks(piece.n, kColumns), NumBlocks(piece.rows, kFloatRows)},
-                            kColumns * kFloatRows};
+    const LaunchShape shape{{NumBlocks(piece.n, kTileColumns), NumBlocks(piece.rows, kFloatRows)},
+                            kTileColumns * kFloatRows};
     Launch("matmul", shape, context.stream, MatmulFloatKernel<W>, piece);
   });
 }
@@ -251,9 +77,9 @@ void Matmul(Context& context, const MatmulArgs& args) {
   const MatmulWork work = WorkOf(args);
   switch (args.w.dtype()) {
     case DType::kBf16:
-      return RunTiles<Bf16>(context, work);
+      return RunTiles<Bf16Product>(context, work);
     case DType::kI8:
-      return RunTiles<Int8>(context, work);
+      return RunTiles<Int8Product>(context, work);
     case DType::kF16:
       return RunFloats<__half>(context, work);
     default:

@@ -7,12 +7,16 @@
 // Tokens ascend into one accumulator, sixteen by sixteen from the first: an element's bits depend
 // on its columns of dy and x alone, not on the square's size.
 
+#include <algorithm>
+
 #include "kernels/core/workspace.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
 #include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/matmul.h"
+#include "kernels/moe.h"
 #include "kernels/quantize.h"
 
 namespace tandem::cuda {
@@ -114,7 +118,7 @@ __device__ __forceinline__ void Store(const Work& work, int64_t row, int64_t col
 }
 
 template <int kSide, bool kAligned>
-__global__ void __launch_bounds__(kThreads<kSide>) WeightGradientKernel(Bf16Work work) {
+__device__ __forceinline__ void Square(const Bf16Work& work) {
   auto* const stages = reinterpret_cast<Stage<kSide>*>(DynamicShared());
   const int64_t first_row = int64_t{blockIdx.y} * kSide;
   const int64_t first_column = int64_t{blockIdx.x} * kSide;
@@ -179,8 +183,7 @@ __device__ __forceinline__ void FetchFloats(const T* from, int64_t tokens, int64
 }
 
 template <typename Dy>
-__global__ void __launch_bounds__(kFloatThreads)
-    WeightGradientFloatKernel(GradientWork<Dy, float> work) {
+__device__ __forceinline__ void FloatSquare(const GradientWork<Dy, float>& work) {
   auto& stage = StaticShared<FloatStage>();
   const int64_t first_row = int64_t{blockIdx.y} * kFloatSide;
   const int64_t first_column = int64_t{blockIdx.x} * kFloatSide;
@@ -214,16 +217,57 @@ __global__ void __launch_bounds__(kFloatThreads)
   }
 }
 
+// ---- Kernels ----
+
+// dw of all tokens, or of those of each group: offsets [num_groups + 1], and a dw for each.
+struct Groups {
+  const int32_t* offsets = nullptr;  // null: no groups
+  float* dw[kGroupsPerLaunch] = {};
+};
+
+template <typename Work>
+__device__ __forceinline__ Work WorkOfGroup(Work work, const Groups& groups) {
+  if (groups.offsets == nullptr) return work;
+  const int64_t first = groups.offsets[blockIdx.z];
+  work.tokens = groups.offsets[blockIdx.z + 1] - first;
+  work.dy += first * work.n;
+  work.x += first * work.k;
+  work.dw = groups.dw[blockIdx.z];
+  return work;
+}
+
+template <int kSide, bool kAligned>
+__global__ void __launch_bounds__(kThreads<kSide>)
+    WeightGradientKernel(Bf16Work work, Groups groups) {
+  Square<kSide, kAligned>(WorkOfGroup(work, groups));
+}
+
+template <typename Dy>
+__global__ void __launch_bounds__(kFloatThreads)
+    WeightGradientFloatKernel(GradientWork<Dy, float> work, Groups groups) {
+  FloatSquare(WorkOfGroup(work, groups));
+}
+
 // ---- Launches ----
 
+// What both ops are.
+struct Operands {
+  ConstTensorView dy;  // [tokens, n]
+  ConstTensorView x;   // [tokens, k]
+  float* dw = nullptr;
+  MatmulOutput output = MatmulOutput::kStore;
+  const Groups& groups;
+  unsigned num_groups = 1;
+};
+
 template <typename Dy, typename X>
-GradientWork<Dy, X> WorkOf(const MatmulWeightGradientArgs& args, const void* dy) {
-  return {.dy = static_cast<const Dy*>(dy),
+GradientWork<Dy, X> WorkOf(const Operands& args) {
+  return {.dy = reinterpret_cast<const Dy*>(args.dy.bytes()),
           .x = reinterpret_cast<const X*>(args.x.bytes()),
-          .dw = args.dw.data<float>(),
+          .dw = args.dw,
           .tokens = args.x.dim(0),
-          .n = args.dw.dim(0),
-          .k = args.dw.dim(1),
+          .n = args.dy.dim(1),
+          .k = args.x.dim(1),
           .add = args.output == MatmulOutput::kAdd};
 }
 
@@ -232,46 +276,73 @@ bool RowsAreAligned(const void* rows, int64_t width) {
 }
 
 template <int kSide>
-void RunTiles(Context& context, const Bf16Work& work) {
+void RunSquares(Context& context, const Bf16Work& work, const Operands& args) {
   const bool is_aligned = RowsAreAligned(work.dy, work.n) && RowsAreAligned(work.x, work.k);
-  const LaunchShape shape{{NumBlocks(work.k, kSide), NumBlocks(work.n, kSide)},
+  const LaunchShape shape{{NumBlocks(work.k, kSide), NumBlocks(work.n, kSide), args.num_groups},
                           kThreads<kSide>,
                           kStages * sizeof(Stage<kSide>)};
   const auto kernel =
       is_aligned ? WeightGradientKernel<kSide, true> : WeightGradientKernel<kSide, false>;
-  Launch("matmul_weight_gradient", shape, context.stream, kernel, work);
+  Launch("matmul_weight_gradient", shape, context.stream, kernel, work, args.groups);
 }
 
 template <typename Dy>
-void RunFloats(Context& context, const MatmulWeightGradientArgs& args) {
-  const auto work = WorkOf<Dy, float>(args, args.dy.bytes());
-  const LaunchShape shape{{NumBlocks(work.k, kFloatSide), NumBlocks(work.n, kFloatSide)},
-                          kFloatThreads};
-  Launch("matmul_weight_gradient", shape, context.stream, WeightGradientFloatKernel<Dy>, work);
+void RunFloatSquares(Context& context, const Operands& args) {
+  const auto work = WorkOf<Dy, float>(args);
+  const LaunchShape shape{
+      {NumBlocks(work.k, kFloatSide), NumBlocks(work.n, kFloatSide), args.num_groups},
+      kFloatThreads};
+  Launch("matmul_weight_gradient", shape, context.stream, WeightGradientFloatKernel<Dy>, work,
+         args.groups);
+}
+
+// dy is in x's dtype, or x in f32.
+void Run(Context& context, const Operands& args) {
+  if (args.x.dtype() == DType::kF32) {
+    if (args.dy.dtype() == DType::kF32) return RunFloatSquares<float>(context, args);
+    return RunFloatSquares<__nv_bfloat16>(context, args);
+  }
+  const auto work = WorkOf<__nv_bfloat16, __nv_bfloat16>(args);
+  // Large squares read shared memory less for a product, once there are enough for all
+  // multiprocessors (132 on an H100).
+  constexpr int64_t kEnoughBlocks = 128;
+  const int64_t num_large = int64_t{NumBlocks(work.k, 128)} * NumBlocks(work.n, 128);
+  if (num_large * args.num_groups >= kEnoughBlocks) return RunSquares<128>(context, work, args);
+  RunSquares<64>(context, work, args);
+}
+
+// dy as `Run` wants it.
+ConstTensorView InDtypeOf(Context& context, WorkspaceScope& scratch, ConstTensorView x,
+                          ConstTensorView dy) {
+  if (x.dtype() == DType::kF32 || dy.dtype() == x.dtype()) return dy;
+  const TensorView rounded(scratch.Take<BFloat16>(dy.num_elements()), dy.shape());
+  cuda::Convert(context, {.x = dy, .y = rounded});
+  return rounded;
 }
 
 }  // namespace
 
 void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args) {
   if (args.dw.num_elements() == 0) return;
-  if (args.x.dtype() == DType::kF32) {
-    if (args.dy.dtype() == DType::kF32) return RunFloats<float>(context, args);
-    return RunFloats<__nv_bfloat16>(context, args);
-  }
   WorkspaceScope scratch(context.workspace);
-  ConstTensorView dy = args.dy;
-  if (dy.dtype() == DType::kF32) {
-    const TensorView rounded(scratch.Take<BFloat16>(dy.num_elements()), dy.shape());
-    cuda::Convert(context, {.x = dy, .y = rounded});
-    dy = rounded;
+  Run(context, {.dy = InDtypeOf(context, scratch, args.x, args.dy),
+                .x = args.x,
+                .dw = args.dw.data<float>(),
+                .output = args.output,
+                .groups = {}});
+}
+
+void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGroupedArgs& args) {
+  if (args.dw.front().shape().num_elements() == 0) return;
+  WorkspaceScope scratch(context.workspace);
+  const ConstTensorView dy = InDtypeOf(context, scratch, args.x, args.dy);
+  for (size_t first = 0; first < args.dw.size(); first += kGroupsPerLaunch) {
+    const size_t count = std::min<size_t>(args.dw.size() - first, kGroupsPerLaunch);
+    Groups groups{.offsets = args.offsets.data<int32_t>() + first};
+    for (size_t i = 0; i < count; ++i) groups.dw[i] = args.dw[first + i].data<float>();
+    Run(context,
+        {.dy = dy, .x = args.x, .groups = groups, .num_groups = static_cast<unsigned>(count)});
   }
-  const auto work = WorkOf<__nv_bfloat16, __nv_bfloat16>(args, dy.bytes());
-  // Large squares read shared memory less for a product, once there are enough for all
-  // multiprocessors (132 on an H100).
-  constexpr int64_t kEnoughBlocks = 128;
-  const int64_t num_large = int64_t{NumBlocks(work.k, 128)} * NumBlocks(work.n, 128);
-  if (num_large >= kEnoughBlocks) return RunTiles<128>(context, work);
-  RunTiles<64>(context, work);
 }
 
 }  // namespace tandem::cuda

@@ -77,11 +77,12 @@ __global__ void Votes(int* out) {
   out[192 + i] = static_cast<int>(__ballot_sync(0xffffffffu, i % 32 == 5 || i == 40));
   out[256 + i] = __any_sync(0xffffffffu, i == 3);
   out[320 + i] = __all_sync(0xffffffffu, i != 3);
+  out[384 + i] = static_cast<int>(__match_any_sync(0xffffffffu, i < 40 ? i % 3 : -1));
 }
 
 TEST_F(Emulator, CountsVotes) {
   InAllSchedules([] {
-    std::vector<int> out(384);
+    std::vector<int> out(448);
     Launch("votes", {1, 64}, nullptr, Votes, out.data());
     for (size_t i = 0; i < 64; ++i) {
       ASSERT_EQ(out[i], 22);
@@ -90,6 +91,11 @@ TEST_F(Emulator, CountsVotes) {
       ASSERT_EQ(out[192 + i], i < 32 ? 1 << 5 : 1 << 5 | 1 << 8);
       ASSERT_EQ(out[256 + i], i < 32 ? 1 : 0);
       ASSERT_EQ(out[320 + i], i < 32 ? 0 : 1);
+      const unsigned thirds = 0x49249249u;  // bits 0, 3, ...
+      const unsigned same = i < 32   ? thirds << i % 3
+                            : i < 40 ? (thirds << (i + 1) % 3 & 0xffu)
+                                     : 0xffffff00u;
+      ASSERT_EQ(static_cast<unsigned>(out[384 + i]), same) << i;
     }
   });
 }

@@ -136,6 +136,27 @@ struct AnyBit {
   unsigned operator()(unsigned a, unsigned b) const { return a | b; }
 };
 
+// Every lane gets the mask of those with its value.
+inline unsigned MatchAny(uint32_t mask, unsigned value, const std::source_location& where) {
+  WarpOperation(
+      "__match_any_sync", mask, &value,
+      [](void* const operands[kWarpSize]) {
+        unsigned values[kWarpSize];
+        for (int lane = 0; lane < kWarpSize; ++lane) {
+          values[lane] = *static_cast<unsigned*>(operands[lane]);
+        }
+        for (int lane = 0; lane < kWarpSize; ++lane) {
+          unsigned same = 0;
+          for (int other = 0; other < kWarpSize; ++other) {
+            same |= static_cast<unsigned>(values[other] == values[lane]) << other;
+          }
+          *static_cast<unsigned*>(operands[lane]) = same;
+        }
+      },
+      where);
+  return value;
+}
+
 }  // namespace tandem::cuda_on_cpu
 
 template <typename T>
@@ -180,6 +201,9 @@ inline int __any_sync(unsigned mask, int predicate, TANDEM_HERE) {
 inline int __all_sync(unsigned mask, int predicate, TANDEM_HERE) {
   return tandem::cuda_on_cpu::Reduce<unsigned, tandem::cuda_on_cpu::AnyBit>(
              "__all_sync", mask, predicate == 0, where) == 0;
+}
+inline unsigned __match_any_sync(unsigned mask, int value, TANDEM_HERE) {
+  return tandem::cuda_on_cpu::MatchAny(mask, static_cast<unsigned>(value), where);
 }
 template <typename T>
 T __reduce_add_sync(unsigned mask, T value, TANDEM_HERE) {
