@@ -10,6 +10,7 @@ namespace tandem {
 struct AdamWArgs;
 struct AddArgs;
 struct AttentionArgs;
+struct AttentionBackwardArgs;
 struct ConvertArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
@@ -42,6 +43,7 @@ struct DeviceOps {
   void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
+  void (*attention_backward)(Context&, const AttentionBackwardArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
 };
 

@@ -13,6 +13,12 @@ namespace tandem::cuda {
 inline constexpr int kTileRows = 64;
 inline constexpr int kSegmentKeys = 512;
 
+// Whether tensor cores do it; else plain code.
+inline bool HasTile(const KvLayout& layout) {
+  const int64_t dim = layout.head_dim;
+  return layout.dtype == DType::kBf16 && (dim == 64 || dim == 80 || dim == 96 || dim == 128);
+}
+
 struct AttentionShapes {
   int64_t tokens = 0;
   int64_t num_heads = 0;
@@ -35,15 +41,13 @@ struct AttentionShapes {
 
 inline AttentionShapes ShapesOf(const AttentionArgs& args) {
   const KvLayout& layout = args.pool.layout();
-  const int64_t dim = layout.head_dim;
   return {.tokens = args.q.dim(0),
           .num_heads = args.q.dim(1),
           .num_kv_heads = layout.num_kv_heads,
-          .head_dim = dim,
+          .head_dim = layout.head_dim,
           .num_seqs = args.batch.num_seqs(),
           .max_pages = args.batch.page_tables.dim(1),
-          .has_tile =
-              layout.dtype == DType::kBf16 && (dim == 64 || dim == 80 || dim == 96 || dim == 128)};
+          .has_tile = HasTile(layout)};
 }
 
 // 1: not at all. At most one for each segment.

@@ -19,6 +19,7 @@ DeviceOps Ops() {
       .sum_rows = SumRows,
       .kv_write = KvWrite,
       .attention = Attention,
+      .attention_backward = AttentionBackward,
       .adamw = AdamW,
   };
 }

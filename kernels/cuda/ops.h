@@ -8,6 +8,7 @@ namespace tandem::cuda {
 void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
+void AttentionBackward(Context& context, const AttentionBackwardArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);

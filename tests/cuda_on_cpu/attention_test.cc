@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 
 #include "kernels/cuda/attention_parts.h"
 #include "kernels/cuda/ops.h"
@@ -103,6 +104,83 @@ TEST_F(CudaAttention, HasTheSameBitsHoweverKeysAreSharedOut) {
     EXPECT_GT(prompt.Run(on_cuda_), 1);
     ExpectSameBits(prompt.op.y.Rows(2, 1), alone.op.y);
     ExpectSameBits(prompt.statistics.view().Rows(2, 1), alone.statistics);
+  }
+}
+
+// Whole sequences, forward and backward.
+struct Backward {
+  Forward forward;
+  Tensor dy, dq, dk, dv;
+
+  // dy is that of the same sequences of `lengths` from the first on.
+  Backward(Context& on_cpu, Context& on_cuda, const AttentionHeads& heads,
+           const std::vector<int64_t>& lengths)
+      : forward(on_cpu, {heads, Whole(lengths)}) {
+    const Shape q_shape = forward.op.q.shape();
+    const Shape kv_shape{q_shape[0], heads.num_kv_heads, heads.head_dim};
+    dy = RandomTensor(q_shape, 7);
+    for (Tensor* gradient : {&dk, &dv}) *gradient = NormalTensor(kv_shape, 1);  // overwritten
+    dq = NormalTensor(q_shape, 2);
+    forward.Run(on_cuda);
+    const AttentionArgs args = forward.Args();
+    AttentionBackward(on_cuda, {.q = args.q,
+                                .batch = args.batch,
+                                .pool = args.pool,
+                                .layer = args.layer,
+                                .scale = args.scale,
+                                .window = args.window,
+                                .y = args.y,
+                                .statistics = args.statistics,
+                                .dy = dy,
+                                .dq = dq,
+                                .dk = dk,
+                                .dv = dv});
+  }
+
+  static std::vector<SequenceShape> Whole(const std::vector<int64_t>& lengths) {
+    std::vector<SequenceShape> sequences;
+    for (const int64_t length : lengths) sequences.push_back({length, length});
+    return sequences;
+  }
+};
+
+// Of sequences of many lengths, and of the first of them alone.
+TEST_F(CudaAttention, GradientsAgreeAndHaveTheSameBitsAloneAndInABatch) {
+  for (AttentionHeads heads : AllPaths()) {
+    if (heads.window > 0) heads.window = 70;
+    SCOPED_TRACE(heads.Label());
+    const std::vector<int64_t> lengths = {150, 1, 64, 81};
+    std::optional<std::pair<Tensor, Tensor>> first;  // dq, dk
+    for (const cuda_on_cpu::Schedule& schedule : AllSchedules()) {
+      cuda_on_cpu::SetSchedule(schedule);
+      const Backward batch(on_cpu_, on_cuda_, heads, lengths);
+      if (first) {
+        ExpectSameBits(batch.dq, first->first);
+        ExpectSameBits(batch.dk, first->second);
+        continue;
+      }
+      first.emplace(batch.dq.Clone(), batch.dk.Clone());
+      const Backward alone(on_cpu_, on_cuda_, heads, {lengths[0]});
+      ExpectSameBits(batch.dq.view().Rows(0, lengths[0]), alone.dq);
+      ExpectSameBits(batch.dk.view().Rows(0, lengths[0]), alone.dk);
+      ExpectSameBits(batch.dv.view().Rows(0, lengths[0]), alone.dv);
+
+      AttentionGradients want;
+      const float* dy = batch.dy.data<float>();
+      for (const AttentionText& text : batch.forward.op.texts()) {
+        const int64_t count = text.length * heads.q_width();
+        const AttentionGradients g =
+            ReferenceAttentionGradients(heads, text, std::vector<float>(dy, dy + count));
+        dy += count;
+        want.dq.insert(want.dq.end(), g.dq.begin(), g.dq.end());
+        want.dk.insert(want.dk.end(), g.dk.begin(), g.dk.end());
+        want.dv.insert(want.dv.end(), g.dv.begin(), g.dv.end());
+      }
+      const double tolerance = OpTolerance(heads.dtype);
+      EXPECT_EQ(Difference(batch.dq, want.dq, tolerance), "");
+      EXPECT_EQ(Difference(batch.dk, want.dk, tolerance), "");
+      EXPECT_EQ(Difference(batch.dv, want.dv, tolerance), "");
+    }
   }
 }
 
