@@ -66,6 +66,7 @@ void AttentionBackward(Context& context, const AttentionBackwardArgs& args) {
   CHECK(num_heads > 0 && num_heads % layout.num_kv_heads == 0, num_heads.value(),
         layout.num_kv_heads);
   CHECK(args.window >= 0, args.window);
+  if (RunOnDevice(context, &DeviceOps::attention_backward, "AttentionBackward", args)) return;
   CheckBatch(args.batch, tokens, args.pool);
   const int32_t* cu = args.batch.cu_seqlens.data<int32_t>();
   for (int64_t s = 0; s < args.batch.num_seqs(); ++s) {
@@ -73,7 +74,6 @@ void AttentionBackward(Context& context, const AttentionBackwardArgs& args) {
     CHECK(cu[s + 1] - cu[s] == length, "sequence", s, "has keys that are not in the batch");
   }
   CheckPages(args.batch, args.pool, 0);
-  CHECK(context.device.kind == DeviceKind::kCpu);
   if (tokens > 0) cpu::AttentionBackward(context, args);
 }
 

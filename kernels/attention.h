@@ -9,8 +9,8 @@
 // NaN); a block whose keys are all masked is skipped. Scores are scaled in f32 after the dot; the
 // sum of probabilities takes them unrounded, in 16 lanes of every sixteenth key, added up once at
 // the end. bf16 cache: q and the probabilities are rounded to bf16 and products are the bf16 dot
-// (fma odd, then even; on AMX, for head_dim a multiple of 32, tiles 32 dims or 16 keys deep, where a
-// block's masked keys add +0). Threads own rows, heads or whole segments.
+// (fma odd, then even; on AMX, for head_dim a multiple of 32, tiles 32 dims or 16 keys deep, where
+// a block's masked keys add +0). Threads own rows, heads or whole segments.
 
 #include <cstdint>
 
@@ -43,10 +43,11 @@ void Attention(Context& context, const AttentionArgs& args);
 //   dv[j] = sum p[i, j] dy[i],  ds[i, j] = p[i, j] (dy[i] . v[j] - delta[i]) scale,
 //   dk[j] = sum ds[i, j] q[i],  dq[i] = sum ds[i, j] k[j]
 // In f32 over K and V as the cache holds them, and q rounded to its dtype; other roundings count as
-// the identity. (On AMX, with a bf16 cache and head_dim a multiple of 32, dy, p and ds are rounded
-// to bf16 where they are multiplied.) Keys and queries go in blocks of 64 from position 0; dk and dv sum over query heads
-// ascending, then query blocks ascending; dq sums over key blocks ascending. One thread owns a
-// sequence's kv head, so the bits do not depend on the others.
+// the identity. (With a bf16 cache, on AMX with head_dim a multiple of 32 and on CUDA with head_dim
+// 64, 80, 96 or 128, dy, p and ds are rounded to bf16 where they are multiplied.) Keys and queries
+// go in blocks of 64 from position 0; dk and dv sum over query heads ascending, then query blocks
+// ascending; dq sums over key blocks ascending. One thread owns a sequence's kv head, or on CUDA
+// one block a block of its keys or queries, so the bits do not depend on the others.
 struct AttentionBackwardArgs {
   ConstTensorView q;  // [tokens, num_heads, head_dim], f32, as Attention read it
   RaggedBatch batch;  // context_lens are the sequences' numbers of tokens

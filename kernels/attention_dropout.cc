@@ -10,8 +10,6 @@
 namespace tandem {
 namespace {
 
-constexpr int kKeyBits = 24;  // of an element's number: the key; the rest is token and query head
-
 // Tokens [begin, end) of the batch.
 struct Sequence {
   int64_t index = 0;
@@ -135,7 +133,7 @@ struct Row {
     for (float& value : p) value /= sum;
     const auto row = static_cast<uint64_t>(token * keys.num_heads + head);
     const auto key = static_cast<uint64_t>(first_key - sequence.begin);
-    mask.Fill((row << kKeyBits) + key, num_keys(), factors.data());
+    mask.Fill((row << kDropoutKeyBits) + key, num_keys(), factors.data());
   }
 };
 

@@ -11,6 +11,10 @@
 
 namespace tandem {
 
+// Of the number that an element of the mask has, these low bits are the key's position; the others
+// are its row, token * num_heads + query head.
+inline constexpr int kDropoutKeyBits = 24;
+
 // y[i] = sum over j of mask[i, j] p[i, j] v[j]. `attention.statistics` is not written.
 struct DropoutAttentionArgs {
   const AttentionArgs& attention;

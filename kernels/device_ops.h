@@ -10,6 +10,7 @@ namespace tandem {
 struct AdamWArgs;
 struct AddArgs;
 struct AttentionArgs;
+struct AttentionBackwardArgs;
 struct CombineArgs;
 struct ConvertArgs;
 struct CrossEntropyGradientArgs;
@@ -92,6 +93,7 @@ struct DeviceOps {
   void (*sample)(Context&, const SampleArgs&) = nullptr;
   void (*cross_entropy_loss)(Context&, const CrossEntropyLossArgs&) = nullptr;
   void (*cross_entropy_gradient)(Context&, const CrossEntropyGradientArgs&) = nullptr;
+  void (*attention_backward)(Context&, const AttentionBackwardArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
   void (*sum_of_squares)(Context&, const SumOfSquaresArgs&) = nullptr;
 };

@@ -22,20 +22,11 @@ struct KvWriteBody {
     const int dim = static_cast<int>(i % batch.head_dim);
     const int kv_head = static_cast<int>(i / batch.head_dim % batch.num_kv_heads);
     const int64_t token = i / batch.head_dim / batch.num_kv_heads;
-    // The last sequence that begins at this token or before (empty ones begin where the next does).
-    int low = 0;
-    int high = batch.num_seqs - 1;
-    while (low < high) {
-      const int middle = (low + high + 1) / 2;
-      if (batch.cu_seqlens[middle] <= token) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
-    }
-    const int64_t position = batch.context_lens[low] - (batch.cu_seqlens[low + 1] - token);
+    const int sequence = FindSequence(batch, token);
+    const int64_t position =
+        batch.context_lens[sequence] - (batch.cu_seqlens[sequence + 1] - token);
     constexpr int kTokens = PageIndex<T>::kTokens;
-    auto* const head = reinterpret_cast<T*>(batch.Head(low, position / kTokens, kv_head));
+    auto* const head = reinterpret_cast<T*>(batch.Head(sequence, position / kTokens, kv_head));
     const int slot = static_cast<int>(position % kTokens);
     head[PageIndex<T>::Key(slot, dim)] = FromFloat<T>(k[i]);
     head[PageIndex<T>::Value(slot, dim, batch.head_dim)] = FromFloat<T>(v[i]);

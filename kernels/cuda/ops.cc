@@ -43,6 +43,7 @@ DeviceOps Ops() {
       .sample = Sample,
       .cross_entropy_loss = CrossEntropyLoss,
       .cross_entropy_gradient = CrossEntropyGradient,
+      .attention_backward = AttentionBackward,
       .adamw = AdamW,
       .sum_of_squares = SumOfSquares,
   };

@@ -10,6 +10,7 @@ namespace tandem::cuda {
 void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
+void AttentionBackward(Context& context, const AttentionBackwardArgs& args);
 void Combine(Context& context, const CombineArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void CrossEntropyGradient(Context& context, const CrossEntropyGradientArgs& args);

@@ -44,6 +44,22 @@ struct PageIndex {
   }
 };
 
+// The last sequence that begins at this token or before (empty ones begin where the next does). A
+// thread of its own asks.
+__device__ __forceinline__ int FindSequence(const PagedBatch& batch, int64_t token) {
+  int low = 0;
+  int high = batch.num_seqs - 1;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (batch.cu_seqlens[middle] <= token) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
 inline PagedBatch PagedBatchOf(const RaggedBatch& batch, const KvPool& pool, int64_t layer) {
   const KvLayout& layout = pool.layout();
   return {
