@@ -11,6 +11,7 @@ struct AdamWArgs;
 struct AddArgs;
 struct AttentionArgs;
 struct ConvertArgs;
+struct DropOutArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvCopyPageArgs;
@@ -35,6 +36,7 @@ struct DeviceOps {
   void (*silu_mul)(Context&, const SiluMulArgs&) = nullptr;
   void (*silu_mul_backward)(Context&, const SiluMulBackwardArgs&) = nullptr;
   void (*add)(Context&, const AddArgs&) = nullptr;
+  void (*drop_out)(Context&, const DropOutArgs&) = nullptr;
   void (*quantize_rows)(Context&, const QuantizeRowsArgs&) = nullptr;
   void (*convert)(Context&, const ConvertArgs&) = nullptr;
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;

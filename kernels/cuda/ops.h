@@ -9,6 +9,7 @@ void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
+void DropOut(Context& context, const DropOutArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void KvCopyPage(Context& context, const KvCopyPageArgs& args);

@@ -24,26 +24,12 @@ namespace {
 
 // Ops of the table that have a CUDA kernel. The rest of the table is still to come.
 const std::set<std::string>& CudaOps() {
-  static const std::set<std::string> ops = {"adamw",
-                                            "add",
-                                            "attention",
-                                            "kv_write",
-                                            "convert",
-                                            "embedding",
-                                            "embedding_backward",
-                                            "matmul",
-                                            "merge_columns",
-                                            "quantize_rows",
-                                            "rms_norm",
-                                            "rms_norm+residual",
-                                            "rms_norm_backward",
-                                            "rope",
-                                            "rope_backward",
-                                            "silu_mul",
-                                            "silu_mul_backward",
-                                            "split_columns",
-                                            "sum_of_squares",
-                                            "sum_rows"};
+  static const std::set<std::string> ops = {
+      "adamw",          "add",           "attention", "kv_write",           "convert",
+      "drop_out",       "drop_out_add",  "embedding", "embedding_backward", "matmul",
+      "merge_columns",  "quantize_rows", "rms_norm",  "rms_norm+residual",  "rms_norm_backward",
+      "rope",           "rope_backward", "silu_mul",  "silu_mul_backward",  "split_columns",
+      "sum_of_squares", "sum_rows"};
   return ops;
 }
 
