@@ -15,6 +15,7 @@ struct CombineArgs;
 struct ConvertArgs;
 struct CrossEntropyGradientArgs;
 struct CrossEntropyLossArgs;
+struct DropOutArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct GatherRowsArgs;
@@ -58,6 +59,7 @@ struct DeviceOps {
   void (*silu_mul)(Context&, const SiluMulArgs&) = nullptr;
   void (*silu_mul_backward)(Context&, const SiluMulBackwardArgs&) = nullptr;
   void (*add)(Context&, const AddArgs&) = nullptr;
+  void (*drop_out)(Context&, const DropOutArgs&) = nullptr;
   void (*quantize_rows)(Context&, const QuantizeRowsArgs&) = nullptr;
   void (*convert)(Context&, const ConvertArgs&) = nullptr;
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;

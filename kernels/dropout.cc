@@ -6,6 +6,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/core/random.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
@@ -66,7 +67,7 @@ void DropOut(Context& context, const DropOutArgs& args) {
   CHECK(args.x.dtype() == DType::kF32 ||
             (args.x.dtype() == DType::kBf16 && args.output == DropoutOutput::kStore),
         Name(args.x.dtype()));
-  CHECK(context.device.kind == DeviceKind::kCpu);
+  if (RunOnDevice(context, &DeviceOps::drop_out, "DropOut", args)) return;
   context.pool.ForRanges(args.x.num_elements(), 4096, [&](int64_t begin, int64_t end) {
     if (args.x.dtype() == DType::kF32) {
       DropOutRange<float>(args, begin, end);

@@ -9,6 +9,7 @@ DeviceOps Ops() {
       .silu_mul = SiluMul,
       .silu_mul_backward = SiluMulBackward,
       .add = Add,
+      .drop_out = DropOut,
       .quantize_rows = QuantizeRows,
       .convert = Convert,
       .embedding = Embedding,

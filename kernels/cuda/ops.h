@@ -15,6 +15,7 @@ void Combine(Context& context, const CombineArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void CrossEntropyGradient(Context& context, const CrossEntropyGradientArgs& args);
 void CrossEntropyLoss(Context& context, const CrossEntropyLossArgs& args);
+void DropOut(Context& context, const DropOutArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void GatherRows(Context& context, const GatherRowsArgs& args);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
@@ -134,10 +135,37 @@ TEST_F(Compose, GivesNginxExactlyTheVariablesOfItsTemplate) {
   }
 }
 
-TEST(Dockerfile, CopiesWhatTheCheckoutHasAndTheIgnoreFileLeaves) {
+const std::vector<std::string>& Dockerfiles() {
+  static const std::vector<std::string> names = {"Dockerfile.cpu", "Dockerfile.cuda"};
+  return names;
+}
+
+class EveryDockerfile : public ::testing::TestWithParam<std::string> {
+ protected:
+  // Instructions of the stage that ends up as the image, a line each; without comments, and without
+  // FROM.
+  static std::vector<std::string> Runtime(const std::string& name) {
+    std::vector<std::string> lines;
+    for (const std::string& line : SplitLines(ReadText(kDocker / name))) {
+      if (line.starts_with("FROM ")) {
+        lines.clear();
+      } else if (!line.empty() && !line.starts_with("#")) {
+        lines.push_back(line);
+      }
+    }
+    return lines;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Docker, EveryDockerfile, ::testing::ValuesIn(Dockerfiles()),
+                         [](const auto& test) {
+                           return test.param.substr(test.param.find('.') + 1);
+                         });
+
+TEST_P(EveryDockerfile, CopiesWhatTheCheckoutHasAndTheIgnoreFileLeaves) {
   const std::string ignored = ReadText(kDocker.parent_path() / ".dockerignore");
   int num_copied = 0;
-  for (const std::string& line : SplitLines(ReadText(kDocker / "Dockerfile.cpu"))) {
+  for (const std::string& line : SplitLines(ReadText(kDocker / GetParam()))) {
     if (!line.starts_with("COPY ") || line.starts_with("COPY --from")) continue;
     std::istringstream words(line.substr(5));
     std::string source;
@@ -150,6 +178,59 @@ TEST(Dockerfile, CopiesWhatTheCheckoutHasAndTheIgnoreFileLeaves) {
   }
   EXPECT_GE(num_copied, 3);
   EXPECT_NE(ignored.find("\n!docker/runtime_packages\n"), ignored.npos);
+}
+
+// What the build needs is the launcher's list, what runs is the programs'.
+TEST_P(EveryDockerfile, InstallsNoPackageByName) {
+  const std::string text = ReadText(kDocker / GetParam());
+  int num_lists = 0;
+  for (const std::string& line : SplitLines(text)) {
+    const size_t at = line.find("apt-get install");
+    if (at == line.npos) continue;
+    ++num_lists;
+    const std::string list =
+        num_lists == 1 ? "$(./tandem packages)" : "$(cat /opt/tandem/runtime_packages)";
+    EXPECT_EQ(line.substr(at), "apt-get install -y --no-install-recommends " + list + " \\");
+  }
+  EXPECT_EQ(num_lists, 2);
+  EXPECT_NE(text.find("docker/runtime_packages /opt/tandem/bin/* > /opt/tandem/runtime_packages"),
+            text.npos);
+}
+
+TEST_P(EveryDockerfile, EndsInTheSameImage) {
+  std::vector<std::string> lines = Runtime(GetParam());
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("ENV NVIDIA_"); });
+  EXPECT_EQ(lines, Runtime("Dockerfile.cpu"));
+}
+
+TEST(Dockerfile, BuildsTheCudaPresetWithTheOldestCudaThatIsTaken) {
+  const std::string text = ReadText(kDocker / "Dockerfile.cuda");
+  EXPECT_NE(text.find("\nFROM nvidia/cuda:13.0."), text.npos);
+  EXPECT_NE(text.find("cmake --preset cuda "), text.npos);
+  EXPECT_NE(text.find("cmake --build --preset cuda "), text.npos);
+  EXPECT_NE(text.find("cmake --install build/cuda "), text.npos);
+  const std::string build = ReadText(kDocker.parent_path() / "CMakeLists.txt");
+  EXPECT_NE(build.find("find_package(CUDAToolkit 13.0 "), build.npos);
+}
+
+// Ubuntu 24.04 has a newer Boost than bookworm, under the name without a version.
+TEST(Dockerfile, PackagesAreThoseOfTheRelease) {
+  const auto packages = [](const std::string& boost) {
+    const TemporaryDirectory tools;
+    std::filesystem::permissions(
+        tools.Write("apt-cache", "#!/bin/sh\ntest \"$2\" = " + boost + "\n"),
+        std::filesystem::perms::owner_all);
+    Program launcher({"/usr/bin/env", "PATH=" + tools.path().string() + ":/usr/bin:/bin",
+                      (kDocker.parent_path() / "tandem").string(), "packages"});
+    EXPECT_EQ(launcher.Wait(), 0);
+    return SplitLines(launcher.text());
+  };
+  const std::vector<std::string> debian = packages("libboost1.81-dev");
+  std::vector<std::string> ubuntu = packages("libboost-dev");
+  EXPECT_EQ(std::ranges::count(debian, "libboost1.81-dev"), 1);
+  EXPECT_EQ(std::ranges::count(ubuntu, "libboost1.81-dev"), 0);
+  std::ranges::replace(ubuntu, "libboost-dev", "libboost1.81-dev");
+  EXPECT_EQ(ubuntu, debian);
 }
 
 TEST(Dockerfile, FindsTheLibrariesThatTheProgramsLoad) {
@@ -271,7 +352,9 @@ TEST_F(Kubernetes, APodIsConfined) {
   EXPECT_FALSE(pod_["enableServiceLinks"].as<bool>());
   EXPECT_TRUE(pod_["securityContext"]["runAsNonRoot"].as<bool>());
   const std::string user = pod_["securityContext"]["runAsUser"].as<std::string>();
-  EXPECT_NE(ReadText(kDocker / "Dockerfile.cpu").find("USER " + user + ":"), std::string::npos);
+  for (const std::string& name : Dockerfiles()) {
+    EXPECT_NE(ReadText(kDocker / name).find("USER " + user + ":"), std::string::npos) << name;
+  }
   const YAML::Node context = container_["securityContext"];
   EXPECT_TRUE(context["readOnlyRootFilesystem"].as<bool>());
   EXPECT_FALSE(context["allowPrivilegeEscalation"].as<bool>());
