@@ -24,13 +24,6 @@ void CheckForward(const Context& context, ShapeCheck& check, const LinearCrossEn
   }
 }
 
-// `T` elements of scratch memory, which is the context's device's.
-template <typename T>
-TensorView Take(Context& context, WorkspaceScope& scratch, Shape shape) {
-  auto* data = reinterpret_cast<std::byte*>(scratch.Take<T>(shape.num_elements()));
-  return {data, kDTypeOf<T>, shape, context.device};
-}
-
 // One block of rows, from logits to losses.
 struct Block {
   int64_t first;
@@ -45,8 +38,8 @@ void ForEachBlock(Context& context, const LinearCrossEntropyArgs& args, Then the
   const int64_t rows = args.x.dim(0), vocab = args.head.n();
   const int64_t block_rows = std::min(rows, kCrossEntropyRows);
   WorkspaceScope scratch(context.workspace);
-  const TensorView logits = Take<float>(context, scratch, {block_rows, vocab});
-  const TensorView statistics = Take<float>(context, scratch, {block_rows, 2});
+  const TensorView logits = scratch.TakeTensor(DType::kF32, {block_rows, vocab});
+  const TensorView statistics = scratch.TakeTensor(DType::kF32, {block_rows, 2});
   for (int64_t first = 0; first < rows; first += kCrossEntropyRows) {
     const int64_t count = std::min(rows - first, kCrossEntropyRows);
     const Block block{first, count, logits.Rows(0, count), statistics.Rows(0, count)};
@@ -67,7 +60,7 @@ void ForEachBlock(Context& context, const LinearCrossEntropyArgs& args, Then the
 TensorView Differentiate(Context& context, WorkspaceScope& scratch,
                          const LinearCrossEntropyBackwardArgs& args, const Block& block) {
   const TensorView gradient = args.forward.x.dtype() == DType::kBf16
-                                  ? Take<BFloat16>(context, scratch, block.logits.shape())
+                                  ? scratch.TakeTensor(DType::kBf16, block.logits.shape())
                                   : block.logits;
   CrossEntropyGradient(context, {.logits = block.logits,
                                  .statistics = block.statistics,

@@ -31,7 +31,7 @@ void SumRows(Context& context, const SumRowsArgs& args) {
   if (RunOnDevice(context, &DeviceOps::sum_rows, "SumRows", args)) return;
   const int64_t num_blocks = NumGradientBlocks(rows);
   WorkspaceScope scratch(context.workspace);
-  const TensorView partials(scratch.Take<float>(num_blocks * width), Shape{num_blocks, width});
+  const TensorView partials = scratch.TakeTensor(DType::kF32, {num_blocks, width});
   const cpu::SumRowsBlocks work{.x = args.x.data<float>(),
                                 .rows = rows,
                                 .block_rows = kGradientRows,

@@ -51,7 +51,7 @@ void RmsNormBackward(Context& context, const RmsNormBackwardArgs& args) {
   if (RunOnDevice(context, &DeviceOps::rms_norm_backward, "RmsNormBackward", args)) return;
   const int64_t num_blocks = NumGradientBlocks(rows);
   WorkspaceScope scratch(context.workspace);
-  const TensorView partials(scratch.Take<float>(num_blocks * width), Shape{num_blocks, width});
+  const TensorView partials = scratch.TakeTensor(DType::kF32, {num_blocks, width});
   const cpu::RmsNormBackwardRows work{.x = args.x.data<float>(),
                                       .weight = args.weight.data<float>(),
                                       .dy = args.dy.data<float>(),

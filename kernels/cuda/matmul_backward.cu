@@ -315,7 +315,7 @@ void Run(Context& context, const Operands& args) {
 ConstTensorView InDtypeOf(Context& context, WorkspaceScope& scratch, ConstTensorView x,
                           ConstTensorView dy) {
   if (x.dtype() == DType::kF32 || dy.dtype() == x.dtype()) return dy;
-  const TensorView rounded(scratch.Take<BFloat16>(dy.num_elements()), dy.shape());
+  const TensorView rounded = scratch.TakeTensor(DType::kBf16, dy.shape());
   cuda::Convert(context, {.x = dy, .y = rounded});
   return rounded;
 }

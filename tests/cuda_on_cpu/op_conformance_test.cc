@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <map>
-#include <set>
 
 #include "kernels/activation.h"
 #include "kernels/core/error.h"
@@ -19,40 +17,6 @@
 
 namespace tandem {
 namespace {
-
-// Ops of the table that have a CUDA kernel. The rest of the table is still to come.
-const std::set<std::string>& CudaOps() {
-  static const std::set<std::string> ops = {"adamw",
-                                            "add",
-                                            "attention",
-                                            "convert",
-                                            "embedding",
-                                            "embedding_backward",
-                                            "gather_rows",
-                                            "kv_write",
-                                            "matmul",
-                                            "matmul_grouped",
-                                            "matmul_weight_gradient",
-                                            "matmul_weight_gradient_grouped",
-                                            "merge_columns",
-                                            "moe_combine",
-                                            "moe_combine_backward",
-                                            "moe_permute",
-                                            "moe_route",
-                                            "moe_route_backward",
-                                            "quantize_rows",
-                                            "rms_norm",
-                                            "rms_norm+residual",
-                                            "rms_norm_backward",
-                                            "rope",
-                                            "rope_backward",
-                                            "silu_mul",
-                                            "silu_mul_backward",
-                                            "split_columns",
-                                            "sum_of_squares",
-                                            "sum_rows"};
-  return ops;
-}
 
 class CudaOpTable : public OnCuda {
  protected:
@@ -82,21 +46,18 @@ class CudaOpTable : public OnCuda {
 };
 
 TEST_F(CudaOpTable, AgreesEverywhere) {
-  std::map<std::string, int> counts;
   for (const OpCase& c : OpCases(OpUse::kTest)) {
-    if (!CudaOps().contains(c.op)) continue;
-    ++counts[c.op];
     Check(c);
     if (HasFatalFailure()) return;
   }
-  for (const std::string& op : CudaOps()) EXPECT_GT(counts[op], 0) << op << " has no cases";
 }
 
 // Nothing above was the CPU's work.
 TEST_F(CudaOpTable, GoesToTheDevice) {
   SetDeviceOps(DeviceKind::kCuda, {});
   for (const OpCase& c : OpCases(OpUse::kTest)) {
-    if (!CudaOps().contains(c.op)) continue;
+    // Made of ops, of which it calls none where there are no rows.
+    if (c.op.starts_with("cross_entropy") && c.flops == 0) continue;
     EXPECT_THROW(c.prepare(on_cpu_)->Run(on_cuda_), DeviceError) << c.Label();
   }
 }

@@ -13,9 +13,7 @@
 
 #include "kernels/core/error.h"
 #include "kernels/cross_entropy_block.h"
-#include "kernels/cuda/ops.h"
-#include "tests/cuda_on_cpu/host_memory.h"
-#include "tests/cuda_on_cpu/schedules.h"
+#include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/operands.h"
 
 namespace tandem {
@@ -23,19 +21,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-class CudaSampling : public testing::Test {
+class CudaSampling : public OnCuda {
  protected:
-  CudaSampling() {
-    SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
-    SetDeviceMemory(DeviceKind::kCuda, HostMemoryFunctions());
-    on_cuda_.context().device = {DeviceKind::kCuda, 0};
-  }
-  ~CudaSampling() override {
-    SetDeviceOps(DeviceKind::kCuda, {});
-    SetDeviceMemory(DeviceKind::kCuda, {});
-    cuda_on_cpu::SetSchedule({});
-  }
-
   static std::vector<int32_t> Draw(Context& context, ConstTensorView logits,
                                    std::span<const SampleRow> rows) {
     std::vector<int32_t> ids(rows.size(), -7);
@@ -54,9 +41,6 @@ class CudaSampling : public testing::Test {
     TopIds(context, {.logits = logits, .ids = TensorView(ids.data(), {logits.dim(0), count})});
     return ids;
   }
-
-  OpContext on_cpu_;
-  OpContext on_cuda_;
 };
 
 // Equal bits, any NaN for any NaN.
