@@ -114,8 +114,9 @@ int32_t FirstBound(const SamplingFunctions& functions, const Truncation& truncat
 }  // namespace
 
 float InverseTemperature(float temperature) {
-  // Bounded, so that a tiny temperature does not make 0 * infinity of the maximum.
-  return std::min(1.0f / temperature, 1e30f);
+  // Bounded, so that a tiny temperature does not make 0 * infinity of the maximum, nor a huge one
+  // of -infinity.
+  return std::clamp(1.0f / temperature, std::numeric_limits<float>::min(), 1e30f);
 }
 
 int32_t MinPBound(float min_p) {

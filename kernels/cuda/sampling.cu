@@ -33,9 +33,10 @@ constexpr int64_t kSharedBytes = 150 << 10;  // of a row, on sm_80 too
 
 // How one row is drawn.
 struct RowWork {
-  double uniform;             // in [0, 1)
-  float inverse_temperature;  // 0: greedy
-  int top_k;                  // 0: all
+  double uniform;  // in [0, 1)
+  int is_greedy;
+  float inverse_temperature;
+  int top_k;  // 0: all
   float top_p;
   int min_weight;   // of min-p; 0: none
   int adjustments;  // where the row's are in SampleWork::lists; -1: none
@@ -205,7 +206,7 @@ __global__ void __launch_bounds__(kMaxRowThreads) SampleKernel(SampleWork work) 
   }
   int id = -1;
   if (IsNumber(largest)) {  // the whole block agrees
-    id = how.inverse_temperature == 0.0f || how.top_k == 1
+    id = how.is_greedy != 0
              ? FindAscending(
                    vocab, 0, [&](int i) { return uint64_t{logits[i] == largest ? 1u : 0u}; },
                    scratch)
@@ -255,8 +256,8 @@ void AppendAdjustments(const SampleRow& row, int64_t vocab, std::vector<int32_t>
 RowWork WorkOf(const SampleRow& row, int64_t vocab, std::vector<int32_t>& lists) {
   RowWork work{
       .uniform = RandomUniform(row.key),
-      .inverse_temperature =
-          row.temperature == 0.0f ? 0.0f : cpu::InverseTemperature(row.temperature),
+      .is_greedy = IsGreedy(row) ? 1 : 0,
+      .inverse_temperature = cpu::InverseTemperature(row.temperature),
       .top_k = row.top_k,
       .top_p = row.top_p,
       .min_weight = row.min_p > 0.0f ? cpu::MinPBound(row.min_p) : 0,

@@ -102,7 +102,7 @@ struct RandomRows {
     SampleRow& row = rows.emplace_back();
     row.temperature = OneIn(8) ? 0.0f : Uniform(0.2f, 2.0f);
     if (OneIn(16)) row.temperature = OneIn(2) ? 1e-5f : 1e-40f;
-    if (OneIn(16)) row.temperature = 1e4f;
+    if (OneIn(16)) row.temperature = OneIn(2) ? 1e4f : 3e38f;
     if (OneIn(3)) row.top_k = 1 + static_cast<int32_t>(generator() % 60);
     if (OneIn(6)) row.top_k = 1 + Id() + 5;
     if (OneIn(2)) row.top_p = Uniform(0.01f, 1.0f);

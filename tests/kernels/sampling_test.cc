@@ -247,6 +247,16 @@ TEST(Sample, TinyTemperatureIsGreedy) {
   }
 }
 
+TEST(Sample, HugeTemperatureDrawsAnyOfWhatIsNotBanned) {
+  const std::vector<float> logits = {0.5f, -kInfinity, 2.0f, -40.0f};
+  std::set<int32_t> drawn;
+  for (uint64_t position = 0; position < 60; ++position) {
+    drawn.insert(
+        SampleOne(logits, {.temperature = 3e38f, .key = {.seed = 5, .position = position}}));
+  }
+  EXPECT_EQ(drawn, (std::set<int32_t>{0, 2, 3}));
+}
+
 TEST(Sample, NeverDrawsWhatHasNoProbability) {
   std::vector<float> logits(100, -kInfinity);
   logits[17] = -5.0f;
