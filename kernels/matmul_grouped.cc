@@ -1,4 +1,6 @@
+#include "kernels/activation.h"
 #include "kernels/core/shape_check.h"
+#include "kernels/core/workspace.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/device_ops.h"
 #include "kernels/moe.h"
@@ -15,6 +17,21 @@ void CheckOffsets(ConstTensorView given, int64_t num_rows) {
   }
 }
 
+// Its rows of x in memory of `scratch`.
+void Gather(Context& context, WorkspaceScope& scratch, MatmulGroupedArgs& args) {
+  const Shape shape{args.rows.dim(0), args.x.dim(1)};
+  const TensorView x(scratch.Take<std::byte>(shape.num_elements() * SizeOf(args.x.dtype())),
+                     args.x.dtype(), shape);
+  GatherRows(context, {.x = args.x, .rows = args.rows, .y = x});
+  args.x = x;
+  if (!args.x_scales.empty()) {
+    const TensorView scales(scratch.Take<float>(shape[0]), Shape{shape[0]});
+    GatherRows(context, {.x = args.x_scales, .rows = args.rows, .y = scales});
+    args.x_scales = scales;
+  }
+  args.rows = {};
+}
+
 }  // namespace
 
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
@@ -27,10 +44,23 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   const PackedMatrix& first = args.w.front();
   Dim n{"n", first.n()};
   Dim k{"k", first.k()};
-  check.Match("x", args.x, {num_rows, k}).Type("x", args.x, {first.input_dtype()});
-  check.Match("y", args.y, {num_rows, n}).Type("y", args.y, {DType::kF32});
+  Dim rows_of_x{"rows of x"};
+  check.Match("x", args.x, {rows_of_x, k}).Type("x", args.x, {first.input_dtype()});
+  if (args.rows.empty()) {
+    check.Match("x", args.x, {num_rows, k});
+  } else {
+    check.Match("rows", args.rows, {num_rows}).Type("rows", args.rows, {DType::kI32});
+  }
+  if (args.activated.empty()) {
+    check.Match("y", args.y, {num_rows, n}).Type("y", args.y, {DType::kF32});
+  } else {
+    CHECK(args.y.empty() && n % 2 == 0, args.y.shape(), n.value());
+    Dim width{"n / 2", n / 2};
+    check.Match("activated", args.activated, {num_rows, width})
+        .Type("activated", args.activated, {DType::kF32, DType::kBf16});
+  }
   if (first.dtype() == DType::kI8) {
-    check.Match("x_scales", args.x_scales, {num_rows})
+    check.Match("x_scales", args.x_scales, {rows_of_x})
         .Type("x_scales", args.x_scales, {DType::kF32});
   }
   for (const PackedMatrix& w : args.w) {
@@ -38,7 +68,17 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   }
   if (RunOnDevice(context, &DeviceOps::matmul_grouped, "MatmulGrouped", args)) return;
   CheckOffsets(args.offsets, num_rows);
-  cpu::MatmulGrouped(context, args);
+  WorkspaceScope scratch(context.workspace);
+  MatmulGroupedArgs product = args;
+  if (!args.rows.empty()) Gather(context, scratch, product);
+  if (!args.activated.empty()) {
+    const Shape shape{num_rows, n};
+    product.y = TensorView(scratch.Take<float>(shape.num_elements()), shape);
+  }
+  cpu::MatmulGrouped(context, product);
+  if (!args.activated.empty()) {
+    SiluMul(context, {.gate_up = product.y, .y = args.activated});
+  }
 }
 
 void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGroupedArgs& args) {

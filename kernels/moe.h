@@ -70,10 +70,15 @@ struct MatmulGroupedArgs {
   ConstTensorView x_scales;         // [num_rows], f32; i8 only
   ConstTensorView offsets;          // [num_groups + 1], i32
   std::span<const PackedMatrix> w;  // [num_groups] of [n, k]
-  TensorView y;                     // [num_rows, n], f32
+  TensorView y;                     // [num_rows, n], f32; or empty, given `activated`
+  ConstTensorView rows{};           // [num_rows], i32, or empty: the rows of x and x_scales, which
+                                    // are then [tokens, k] and [tokens], to multiply
+  TensorView activated{};           // [num_rows, n / 2], f32 or bf16, or empty
 };
 
-// Matmul of each group of rows with its own weights; every row's arithmetic is Matmul's.
+// Matmul of each group of rows with its own weights; every row's arithmetic is Matmul's. With
+// `rows` it is GatherRows before, with `activated` SiluMul after: the same bits as of those ops, of
+// which a device need not write what is between.
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
 
 // dw of each group (=): MatmulWeightGradient of the group's rows of dy and x, zero where it has

@@ -323,16 +323,10 @@ void ModelGradient::MixtureOfExperts(Context& context, int64_t layer,
                           .offsets = kept.offsets,
                           .w = columns.gate_up,
                           .y = dgathered});  // [rows, hidden]
-  const int32_t* offsets = kept.offsets.data<int32_t>();
-  for (size_t e = 0; e < gradients.down.size(); ++e) {
-    const int64_t first = offsets[e], count = offsets[e + 1] - first;
-    MatmulWeightGradient(context, {.dy = drows.Rows(first, count),
-                                   .x = activated.Rows(first, count),
-                                   .dw = gradients.down[e]});
-    MatmulWeightGradient(context, {.dy = dgate_up.Rows(first, count),
-                                   .x = gathered.Rows(first, count),
-                                   .dw = gradients.gate_up[e]});
-  }
+  MatmulWeightGradientGrouped(
+      context, {.dy = drows, .x = activated, .offsets = kept.offsets, .dw = gradients.down});
+  MatmulWeightGradientGrouped(
+      context, {.dy = dgate_up, .x = gathered, .offsets = kept.offsets, .dw = gradients.gate_up});
   // What GatherRows dealt out comes together again, in the order of the choices.
   MoeCombine(context, {.y_rows = dgathered,
                        .row_of = row_of,

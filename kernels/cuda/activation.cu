@@ -19,8 +19,7 @@ struct SiluMulBody {
 
   __device__ void operator()(int64_t i) const {
     const int64_t at = i / width * 2 * width + i % width;
-    const float gate = gate_up[at];
-    y[i] = FromFloat<Y>(__fdiv_rn(gate, 1.0f + Exp(-gate)) * gate_up[at + width]);
+    y[i] = FromFloat<Y>(Silu(gate_up[at]) * gate_up[at + width]);
   }
 };
 

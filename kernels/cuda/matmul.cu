@@ -11,7 +11,7 @@ namespace {
 
 template <typename Type, bool kAligned>
 __global__ void __launch_bounds__(kTileThreads) MatmulKernel(MatmulWork work) {
-  MultiplyTile<Type, kAligned>(work, int64_t{blockIdx.y} * kTileRows, blockIdx.x);
+  MultiplyPanel<Type, kAligned>(work, int64_t{blockIdx.y} * kTileRows, blockIdx.x);
 }
 
 template <typename W>
@@ -23,6 +23,7 @@ MatmulWork WorkOf(const MatmulArgs& args) {
   const PackedMatrix& w = args.w;
   return {
       .x = reinterpret_cast<const unsigned char*>(args.x.bytes()),
+      .x_rows = nullptr,
       .x_scales = w.dtype() == DType::kI8 ? args.x_scales.data<float>() : nullptr,
       .w = reinterpret_cast<const unsigned char*>(w.data()),
       .w_scales = w.scales(),

@@ -10,12 +10,15 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/activation.h"
 #include "kernels/cuda/ops.h"
 #include "kernels/moe.h"
 #include "kernels/quantize.h"
 #include "tests/cuda_on_cpu/schedules.h"
 #include "tests/support/ops/matmul_ops.h"
+#include "tests/support/ops/op_case.h"
 #include "tests/support/ops/operands.h"
+#include "tests/support/tolerances.h"
 
 namespace tandem {
 namespace {
@@ -221,6 +224,59 @@ TEST_P(CudaMoe, GroupedRowsHaveTheBitsOfMatmul) {
                           .y = want.view().Rows(first, count)});
       }
       ASSERT_TRUE(SameBytes(got, want));
+    }
+  }
+}
+
+// Gathering in the load and SwiGLU in the end, against the ops apart; where a gate's width is not
+// of whole pieces, too.
+TEST_P(CudaMoe, GatheredAndActivatedRowsHaveTheBitsOfTheOpsApart) {
+  constexpr int64_t kTokens = 19;
+  for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8}) {
+    for (const DType to : {DType::kF32, DType::kBf16}) {
+      for (const auto& [width, k] :
+           std::vector<std::pair<int64_t, int64_t>>{{32, 64}, {96, 172}, {50, 40}, {128, 80}}) {
+        SCOPED_TRACE(std::string(Name(dtype)) + " to " + std::string(Name(to)) + ", width " +
+                     std::to_string(width));
+        const std::vector<int32_t> offsets = OffsetsOf({3, 0, 70, 1, 16});
+        const int64_t num_rows = offsets.back();
+        std::vector<PackedMatrix> w;
+        for (uint64_t i = 0; i < 5; ++i) {
+          w.push_back(PackMatrix(on_cpu_, RandomTensor({2 * width, k}, i), dtype));
+        }
+        std::vector<int32_t> rows;
+        for (int32_t i = 0; i < num_rows; ++i) rows.push_back(i * 7 % kTokens);
+        MatmulOperand x = MakeMatmulOperand(on_cpu_, RandomTensor({kTokens, k}, 1000), dtype);
+        MatmulGroupedArgs args{.x = x.x,
+                               .x_scales = x.scales_view(),
+                               .offsets = ConstTensorView(offsets.data(), {6}),
+                               .w = w,
+                               .y = {},
+                               .rows = ConstTensorView(rows.data(), {num_rows})};
+        Tensor got(to, {num_rows, width}), want(to, {num_rows, width});
+        args.activated = got;
+        MatmulGrouped(on_cuda_, args);
+
+        Tensor gathered(x.x.dtype(), {num_rows, k}), scales(DType::kF32, {num_rows});
+        Tensor gate_up(DType::kF32, {num_rows, 2 * width});
+        GatherRows(on_cuda_, {.x = x.x, .rows = args.rows, .y = gathered});
+        if (dtype == DType::kI8) {
+          GatherRows(on_cuda_, {.x = x.scales_view(), .rows = args.rows, .y = scales});
+        }
+        MatmulGrouped(on_cuda_, {.x = gathered,
+                                 .x_scales = dtype == DType::kI8 ? scales : ConstTensorView(),
+                                 .offsets = args.offsets,
+                                 .w = w,
+                                 .y = gate_up});
+        SiluMul(on_cuda_, {.gate_up = gate_up, .y = want});
+        ASSERT_TRUE(SameBytes(got, want));
+
+        // The CPU has the same ops.
+        Tensor on_cpu(to, {num_rows, width});
+        args.activated = on_cpu;
+        MatmulGrouped(on_cpu_, args);
+        ASSERT_EQ(Difference(on_cpu, ToDoubles(want), OpTolerance(to)), "");
+      }
     }
   }
 }

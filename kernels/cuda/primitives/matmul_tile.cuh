@@ -31,6 +31,7 @@ struct MatmulStage {
 
 struct MatmulWork {
   const unsigned char* x;  // rows of k elements
+  const int32_t* x_rows;   // which of them are multiplied, or null: all, as they come
   const float* x_scales;   // i8 only
   const unsigned char* w;  // panels
   const float* w_scales;   // i8 only
@@ -41,6 +42,8 @@ struct MatmulWork {
   int64_t row_bytes;   // of x
   int64_t num_groups;  // of four bytes, in a panel
   bool add;
+
+  __device__ int64_t RowOfX(int64_t row) const { return x_rows == nullptr ? row : x_rows[row]; }
 };
 
 // Chunks of 16 bytes lie in a row of x so that eight rows of a fragment, and two rows to the 128
@@ -49,15 +52,37 @@ __device__ __forceinline__ int ChunkAt(int row, int chunk) {
   return row * kStepBytes + (chunk ^ (row / 2 % kChunks)) * 16;
 }
 
+// In all steps a thread fetches the same chunk of the same rows of x, and the same four columns of
+// w.
+inline constexpr int kRowsApart = kTileThreads / kChunks;
+inline constexpr int kRowsPerThread = kTileRows / kRowsApart;
+inline constexpr int kColumnChunks = kTileColumns * 4 / 16;  // of 16 bytes in a group
+static_assert(kTileThreads % kChunks == 0 && kTileThreads % kColumnChunks == 0);
+
+struct OwnRows {
+  const unsigned char* x[kRowsPerThread];  // null: no such row
+};
+
+__device__ __forceinline__ OwnRows OwnRowsOf(const MatmulWork& work, int64_t first_row) {
+  OwnRows own;
+#pragma unroll
+  for (int j = 0; j < kRowsPerThread; ++j) {
+    const int64_t row = first_row + static_cast<int>(threadIdx.x) / kChunks + j * kRowsApart;
+    own.x[j] = row < work.rows ? work.x + work.RowOfX(row) * work.row_bytes : nullptr;
+  }
+  return own;
+}
+
 template <bool kAligned>
-__device__ __forceinline__ void FetchX(const MatmulWork& work, int64_t first_row,
+__device__ __forceinline__ void FetchX(const MatmulWork& work, const OwnRows& own,
                                        int64_t first_byte, MatmulStage& stage) {
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * kChunks; i += kTileThreads) {
-    const int row = i / kChunks;
-    const int chunk = i % kChunks;
-    const int64_t at = first_byte + chunk * 16;
-    const bool is_there = first_row + row < work.rows && at < work.row_bytes;
-    const unsigned char* from = work.x + (is_there ? (first_row + row) * work.row_bytes + at : 0);
+  const int chunk = static_cast<int>(threadIdx.x) % kChunks;
+  const int64_t at = first_byte + chunk * 16;
+#pragma unroll
+  for (int j = 0; j < kRowsPerThread; ++j) {
+    const int row = static_cast<int>(threadIdx.x) / kChunks + j * kRowsApart;
+    const bool is_there = own.x[j] != nullptr && at < work.row_bytes;
+    const unsigned char* const from = is_there ? own.x[j] + at : work.x;
     unsigned char* const to = stage.x + ChunkAt(row, chunk);
     if constexpr (kAligned) {
       CopyAsync16(to, from, is_there ? 16 : 0);
@@ -69,15 +94,16 @@ __device__ __forceinline__ void FetchX(const MatmulWork& work, int64_t first_row
   }
 }
 
-__device__ __forceinline__ void FetchW(const MatmulWork& work, const unsigned char* panel,
+// own_columns: the thread's four columns in the first group of their panel.
+__device__ __forceinline__ void FetchW(const MatmulWork& work, const unsigned char* own_columns,
                                        int64_t first_group, MatmulStage& stage) {
-  constexpr int kGroupChunks = kTileColumns * 4 / 16;
-  for (int i = static_cast<int>(threadIdx.x); i < kStepGroups * kGroupChunks; i += kTileThreads) {
-    const int group = i / kGroupChunks;
-    const int chunk = i % kGroupChunks;
+#pragma unroll
+  for (int i = 0; i < kStepGroups * kColumnChunks; i += kTileThreads) {
+    const int group = (i + static_cast<int>(threadIdx.x)) / kColumnChunks;
+    const int chunk = static_cast<int>(threadIdx.x) % kColumnChunks;
     const bool is_there = first_group + group < work.num_groups;
-    const int64_t at = is_there ? (first_group + group) * kTileColumns * 4 + chunk * 16 : 0;
-    CopyAsync16(stage.w + group * kGroupWords + chunk * 4, panel + at, is_there ? 16 : 0);
+    const int64_t at = is_there ? (first_group + group) * kTileColumns * 4 : 0;
+    CopyAsync16(stage.w + group * kGroupWords + chunk * 4, own_columns + at, is_there ? 16 : 0);
   }
 }
 
@@ -90,7 +116,7 @@ struct Int8Product {
   using Elements = Int8Elements;
   using Sum = int32_t;
   __device__ static float Scaled(int32_t sum, const MatmulWork& work, int64_t row, int64_t column) {
-    return static_cast<float>(sum) * work.x_scales[row] * work.w_scales[column];
+    return static_cast<float>(sum) * work.x_scales[work.RowOfX(row)] * work.w_scales[column];
   }
 };
 
@@ -127,41 +153,56 @@ __device__ __forceinline__ void StoreProduct(const MatmulWork& work, int64_t row
   *y = work.add ? *y + value : value;
 }
 
-// Rows first_row.. and the columns of `panel`; all threads of a block of kTileThreads, which has
-// kTileStages of dynamic shared memory.
+template <typename Type>
+using TileSums = typename Type::Sum[2][4][4];
+
+// Of the warp in the tile.
+__device__ __forceinline__ int WarpRow() { return static_cast<int>(threadIdx.x) / 64 * 32; }
+__device__ __forceinline__ int WarpColumn() { return static_cast<int>(threadIdx.x) / 32 % 2 * 32; }
+
+// Rows first_row.. by the columns that the threads have, into `sums`, which are zero; all threads
+// of a block of kTileThreads, which has kTileStages of dynamic shared memory.
 template <typename Type, bool kAligned>
 __device__ __forceinline__ void MultiplyTile(const MatmulWork& work, int64_t first_row,
-                                             int64_t panel) {
+                                             const unsigned char* own_columns,
+                                             TileSums<Type>& sums) {
   auto* const stages = reinterpret_cast<MatmulStage*>(DynamicShared());
-  const unsigned char* const w = work.w + panel * work.num_groups * kTileColumns * 4;
+  const OwnRows own = OwnRowsOf(work, first_row);
   const int num_steps = static_cast<int>((work.num_groups + kStepGroups - 1) / kStepGroups);
   const auto fetch = [&](int step) {
     if (step < num_steps) {
       MatmulStage& stage = stages[step % kTileStages];
-      FetchX<kAligned>(work, first_row, int64_t{step} * kStepBytes, stage);
-      FetchW(work, w, int64_t{step} * kStepGroups, stage);
+      FetchX<kAligned>(work, own, int64_t{step} * kStepBytes, stage);
+      FetchW(work, own_columns, int64_t{step} * kStepGroups, stage);
     }
     CommitCopies();  // an empty group too, so that the count is the same at the end
   };
-  typename Type::Sum sums[2][4][4] = {};
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int warp_row = warp / 2 * 32;
-  const int warp_column = warp % 2 * 32;
   for (int step = 0; step < kTileStages - 1; ++step) fetch(step);
   for (int step = 0; step < num_steps; ++step) {
     AwaitCopies<kTileStages - 2>();
     __syncthreads();  // all see the step, and nobody is at the one that is fetched over now
     fetch(step + kTileStages - 1);
-    MultiplyStage<Type>(stages[step % kTileStages], warp_row, warp_column, sums);
+    MultiplyStage<Type>(stages[step % kTileStages], WarpRow(), WarpColumn(), sums);
   }
   AwaitCopies<0>();
+}
+
+// The columns of `panel`, stored.
+template <typename Type, bool kAligned>
+__device__ __forceinline__ void MultiplyPanel(const MatmulWork& work, int64_t first_row,
+                                              int64_t panel) {
+  const int own = static_cast<int>(threadIdx.x) % kColumnChunks;
+  TileSums<Type> sums = {};
+  MultiplyTile<Type, kAligned>(
+      work, first_row, work.w + panel * work.num_groups * kTileColumns * 4 + own * 16, sums);
+  const int64_t first_column = panel * kTileColumns;
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      const int64_t row = first_row + warp_row + 16 * i + lane / 4;
-      const int64_t column = panel * kTileColumns + warp_column + 8 * j + lane % 4 * 2;
+      const int64_t row = first_row + WarpRow() + 16 * i + lane / 4;
+      const int64_t column = first_column + WarpColumn() + 8 * j + lane % 4 * 2;
       StoreProduct<Type>(work, row, column, sums[i][j][0]);
       StoreProduct<Type>(work, row, column + 1, sums[i][j][1]);
       StoreProduct<Type>(work, row + 8, column, sums[i][j][2]);
@@ -186,7 +227,7 @@ __device__ __forceinline__ void MultiplyFloats(const MatmulWork& work, int64_t f
   const int64_t column = panel * kTileColumns + threadIdx.x % kTileColumns;
   if (row >= work.rows || column >= work.n) return;
   const int64_t k = work.row_bytes / static_cast<int64_t>(sizeof(float));
-  const auto* const x = reinterpret_cast<const float*>(work.x + row * work.row_bytes);
+  const auto* const x = reinterpret_cast<const float*>(work.x + work.RowOfX(row) * work.row_bytes);
   const auto* const w =
       reinterpret_cast<const W*>(work.w) + panel * k * kTileColumns + threadIdx.x % kTileColumns;
   float sum = 0.0f;

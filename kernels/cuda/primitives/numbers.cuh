@@ -62,4 +62,7 @@ __device__ __forceinline__ float Exp(float x) {
   return __uint_as_float(__float_as_uint(p) + (__float_as_uint(shifted) << 23));
 }
 
+// x / (1 + e^-x)
+__device__ __forceinline__ float Silu(float x) { return __fdiv_rn(x, 1.0f + Exp(-x)); }
+
 }  // namespace tandem::cuda

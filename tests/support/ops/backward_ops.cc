@@ -8,6 +8,7 @@
 #include "kernels/embedding.h"
 #include "kernels/gradient.h"
 #include "kernels/matmul.h"
+#include "kernels/moe.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "kernels/split_columns.h"
@@ -278,6 +279,39 @@ class WeightGradientOp : public OpRun {
   TensorView dw_;
 };
 
+// Groups of rows, each with a gradient of its own.
+class WeightGradientGroupedOp : public OpRun {
+ public:
+  WeightGradientGroupedOp(std::vector<int32_t> counts, int64_t n, int64_t k, DType dtype) {
+    std::vector<int32_t> offsets = {0};
+    for (const int32_t count : counts) offsets.push_back(offsets.back() + count);
+    dy_ = tensors_.Input(Rounded(RandomTensor({offsets.back(), n}, 41), dtype));
+    x_ = tensors_.Input(Rounded(RandomTensor({offsets.back(), k}, 42), dtype));
+    offsets_ = tensors_.Input(Integers(offsets, {static_cast<int64_t>(offsets.size())}));
+    for (size_t i = 0; i < counts.size(); ++i) dw_.emplace_back(DType::kF32, Shape{n, k});
+  }
+  void Run(Context& context) override {
+    MatmulWeightGradientGrouped(context, {.dy = dy_, .x = x_, .offsets = offsets_, .dw = dw_});
+  }
+  std::vector<ConstTensorView> Outputs() const override { return {dw_.begin(), dw_.end()}; }
+  std::vector<Doubles> Reference() const override {
+    std::vector<Doubles> want;
+    for (size_t group = 0; group < dw_.size(); ++group) {
+      Doubles& dw = want.emplace_back(static_cast<size_t>(dw_[group].shape().num_elements()));
+      const int32_t* bounds = offsets_.data<int32_t>() + group;
+      for (int64_t row = bounds[0]; row < bounds[1]; ++row) {
+        const Doubles x = RowOf(x_, row), dy = RowOf(dy_, row);
+        for (size_t i = 0; i < dw.size(); ++i) dw[i] += dy[i / x.size()] * x[i % x.size()];
+      }
+    }
+    return want;
+  }
+
+ private:
+  ConstTensorView dy_, x_, offsets_;
+  std::vector<Tensor> dw_;
+};
+
 OpCase NormCase(OpUse use, int64_t rows, int64_t width, GradientOutput output) {
   const bool adds = output == GradientOutput::kAdd;
   return {.op = "rms_norm_backward",
@@ -367,6 +401,24 @@ OpCase WeightCase(OpUse use, const WeightGradientShape& s) {
           .prepare = [s](Context&) { return std::make_unique<WeightGradientOp>(s); }};
 }
 
+OpCase GroupedWeightCase(OpUse use, const std::vector<int32_t>& counts, int64_t n, int64_t k,
+                         DType dtype) {
+  const int64_t rows = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  const auto num_groups = static_cast<int64_t>(counts.size());
+  return {.op = "matmul_weight_gradient_grouped",
+          .shape = std::to_string(num_groups) + " of " + std::to_string(n) + " x " +
+                   std::to_string(k) + " over " + std::to_string(rows),
+          .dtype = std::string(Name(dtype)),
+          .use = use,
+          .bytes = rows * (n + k) * SizeOf(dtype) + 4 * num_groups * n * k,
+          .flops = 2 * rows * n * k,
+          .unit = dtype == DType::kBf16 ? OpUnit::kBf16 : OpUnit::kF32,
+          .bits = OpBits::kOfInstructionSet,
+          .prepare = [=](Context&) {
+            return std::make_unique<WeightGradientGroupedOp>(counts, n, k, dtype);
+          }};
+}
+
 }  // namespace
 
 void AddBackwardCases(std::vector<OpCase>& cases) {
@@ -422,6 +474,9 @@ void AddBackwardCases(std::vector<OpCase>& cases) {
         }
       }
     }
+    cases.push_back(GroupedWeightCase(OpUse::kTest, {3, 0, 33, 4, 17}, 65, 172, x));
+    cases.push_back(GroupedWeightCase(OpUse::kTest, {0, 1}, 8, 7, x));
+    cases.push_back(GroupedWeightCase(OpUse::kBench, {1100, 980, 1010, 1006}, 2816, 512, x));
     // More than a block of what a kernel cuts, in every direction.
     cases.push_back(WeightCase(OpUse::kTest, {1065, 301, 578, x, x}));
     cases.push_back(WeightCase(OpUse::kTest, {1065, 301, 578, x, x, MatmulOutput::kAdd}));
