@@ -33,6 +33,9 @@
 // every later call throws a DeviceError with the first reason. The results of a call that threw
 // are undefined.
 //
+// Devices. What happens to memory of a device happens in the order of the context's stream; a call
+// returns when it has happened on this rank (at once where there is one rank).
+//
 // Threads. A communicator belongs to one thread. Its destruction counts as leaving.
 
 #include <cstdint>

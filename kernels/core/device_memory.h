@@ -23,6 +23,8 @@ struct DeviceMemoryFunctions {
   void (*fill_zero)(const Context& context, void* memory, int64_t size_bytes) = nullptr;
   // Waits for all work of the stream; what went wrong in it is thrown here.
   void (*synchronize)(const Context& context) = nullptr;
+  // The same without waiting: whether all work of the stream is done.
+  bool (*is_idle)(const Context& context) = nullptr;
   DeviceReport (*report)(int index) = nullptr;
   // An order of work of its own, for Context::stream; null there is the device's default one, in
   // which nothing can be recorded.

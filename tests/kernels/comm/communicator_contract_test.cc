@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <numeric>
 
 #include "kernels/core/error.h"
 #include "tests/kernels/comm/ranks.h"
+#include "tests/kernels/comm/values.h"
 #include "tests/support/expect_throws.h"
 
 namespace tandem {
@@ -18,80 +16,9 @@ namespace {
 
 constexpr int64_t kSizes[] = {0, 1, 2, 63, 64, 65, 1009, 300'007};
 
-uint64_t Mixed(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-uint64_t Bits(int leaf, int64_t i) {
-  return Mixed(static_cast<uint64_t>(leaf) * 1'000'003 + static_cast<uint64_t>(i) * 7919);
-}
-
-// Of many magnitudes, so that the order of a sum shows.
-template <typename T>
-T Value(int leaf, int64_t i) {
-  const uint64_t bits = Bits(leaf, i);
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(bits);
-  } else {
-    const float fraction = static_cast<float>(static_cast<int32_t>(bits)) * 0x1p-31f;
-    return T(std::ldexp(fraction, static_cast<int>((bits >> 40) % 16) - 8));
-  }
-}
-
-template <typename T>
-std::vector<T> Values(int leaf, int64_t size) {
-  std::vector<T> values(static_cast<size_t>(size));
-  for (int64_t i = 0; i < size; ++i) values[static_cast<size_t>(i)] = Value<T>(leaf, i);
-  return values;
-}
-
 template <typename T>
 TensorView View(std::vector<T>& values) {
   return {values.data(), Shape{static_cast<int64_t>(values.size())}};
-}
-
-template <typename T>
-struct WideOf {
-  using Type = T;
-};
-template <>
-struct WideOf<BFloat16> {
-  using Type = float;
-};
-template <>
-struct WideOf<int32_t> {
-  using Type = uint32_t;
-};
-template <>
-struct WideOf<int64_t> {
-  using Type = uint64_t;
-};
-
-// The sum of leaves [first, first + count) of element i: the largest power of two of them below
-// count stands left. Said otherwise than in the code: from the root, not from the leaves.
-template <typename T>
-typename WideOf<T>::Type TreeSum(int first, int count, int64_t i) {
-  if (count == 1) return static_cast<typename WideOf<T>::Type>(Value<T>(first, i));
-  const int left = static_cast<int>(std::bit_floor(static_cast<unsigned>(count - 1)));
-  return TreeSum<T>(first, left, i) + TreeSum<T>(first + left, count - left, i);
-}
-
-template <typename T>
-std::vector<T> TreeSums(int first, int count, int64_t size) {
-  std::vector<T> sums(static_cast<size_t>(size));
-  for (int64_t i = 0; i < size; ++i) {
-    sums[static_cast<size_t>(i)] = static_cast<T>(TreeSum<T>(first, count, i));
-  }
-  return sums;
-}
-
-template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 class CommunicatorContract : public ::testing::TestWithParam<Group> {
