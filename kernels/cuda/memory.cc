@@ -64,6 +64,13 @@ void AwaitStream(const Context& context) {
   Check(cudaStreamSynchronize(StreamOf(context)), "work on the GPU failed");
 }
 
+bool IsIdle(const Context& context) {
+  const cudaError_t state = cudaStreamQuery(StreamOf(context));
+  if (state == cudaErrorNotReady) return false;
+  Check(state, "work on the GPU failed");
+  return true;
+}
+
 DeviceReport Report(int index) {
   cudaDeviceProp properties{};
   Check(cudaGetDeviceProperties(&properties, index), "asking what the device is");
@@ -119,6 +126,7 @@ DeviceMemoryFunctions Memory() {
           .copy = CopyBytes,
           .fill_zero = FillZeroBytes,
           .synchronize = AwaitStream,
+          .is_idle = IsIdle,
           .report = Report,
           .create_stream = CreateStream,
           .destroy_stream = DestroyStream,

@@ -17,29 +17,10 @@ void Check(cudaError_t error) {
   if (error != cudaSuccess) throw DeviceError(cudaGetErrorString(error));
 }
 
-cudaStream_t StreamOf(const Context& context) { return static_cast<cudaStream_t>(context.stream); }
-
 int NumGpus() {
   int count = 0;
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
 }
-
-// As much of a backend's memory as communicators need.
-constexpr DeviceMemoryFunctions kMemory{
-    .num_devices = NumGpus,
-    .copy =
-        [](const Context& context, void* to, const void* from, int64_t size_bytes) {
-          Check(cudaMemcpyAsync(to, from, static_cast<size_t>(size_bytes), cudaMemcpyDefault,
-                                StreamOf(context)));
-        },
-    .synchronize = [](const Context& context) { Check(cudaStreamSynchronize(StreamOf(context))); },
-    .is_idle =
-        [](const Context& context) {
-          const cudaError_t state = cudaStreamQuery(StreamOf(context));
-          if (state == cudaErrorNotReady) return false;
-          Check(state);
-          return true;
-        }};
 
 template <typename T>
 class OnGpu {
@@ -81,17 +62,17 @@ TEST(NcclOnGpus, SumsHaveTheBitsOfTheTree) {
   if (num_gpus < 2) {
     std::fprintf(stderr, "SKIPPED in part: one GPU here, so NCCL connects one rank to nobody\n");
   }
-  SetDeviceMemory(DeviceKind::kCuda, kMemory);
+  SetDeviceMemory(DeviceKind::kCuda, cuda::Memory());
   SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
   RunRanks({RanksAre::kThreads, std::min(num_gpus, 8)}, [](Rank& rank) {
     Check(cudaSetDevice(rank->rank()));
     cudaStream_t stream = nullptr;
     Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-    // Scratch that both sides may touch: a workspace of the device is the backend's business.
+    Workspace workspace({DeviceKind::kCuda, rank->rank()});
     Context context{.pool = rank.context.pool,
                     .device = {DeviceKind::kCuda, rank->rank()},
                     .stream = stream,
-                    .workspace = rank.context.workspace};
+                    .workspace = workspace};
     Rank on_gpu{std::move(rank.communicator), context};
     AddNccl(context, *on_gpu);
     const OnGpu<int32_t> x(context, Values<int32_t>(on_gpu->rank(), 1009));
