@@ -20,11 +20,11 @@
 // on the transport. Where leaves do not suffice for all ranks, the last ones contribute nothing:
 // a zero would not be neutral (-0 + 0 is 0).
 //
-// Cost. Every operation begins with an exchange of 72 bytes between all ranks, that tells whether
-// they are at the same operation with the same operands: one round trip, which a barrier is
-// alone; many small tensors are better sent as one. AllReduceSum then sends 2 (n - 1) / n of the
-// operand from each of n ranks, Broadcast of more than 64 KiB the same from its root at most;
-// scratch is up to 8 MiB (16 for bf16).
+// Cost. Every operation begins with an exchange of 72 bytes between all ranks, which tells whether
+// they are at the same operation with the same operands. It is one round trip, all there is to a
+// barrier; many small tensors are better sent as one. AllReduceSum then sends 2 (n - 1) / n of the
+// operand from each of n ranks, a Broadcast of more than 64 KiB as much from its root and
+// (n - 2) / n from the others. Scratch is up to 8 MiB for a sum, 12 for one of bf16.
 //
 // Waiting. No wait is longer than RankSettings::timeout. A rank that is gone is found at once where
 // the transport sees it, else in that time: DeviceError, which names this rank, the peer, the

@@ -140,6 +140,7 @@ class GlooTransport : public HostTransport {
     } catch (const ::gloo::EnforceNotMet& error) {
       throw DeviceError(At() + "gloo does not start: " + MessageOf(error));
     }
+    Meet();
   }
   ~GlooTransport() override { Leave(""); }
 
@@ -188,6 +189,20 @@ class GlooTransport : public HostTransport {
   std::string At() const {
     return "rank " + std::to_string(settings().rank) + " of " +
            std::to_string(settings().num_ranks) + ": ";
+  }
+
+  // Until every rank has all its connections: one that leaves soon would break those of others.
+  void Meet() {
+    std::vector<std::byte> bytes(static_cast<size_t>(settings().num_ranks));
+    std::vector<Outgoing> sends;
+    std::vector<Incoming> receives;
+    const std::byte sent{};
+    for (int peer = 0; peer < settings().num_ranks; ++peer) {
+      if (peer == settings().rank) continue;
+      sends.push_back({peer, &sent, 1});
+      receives.push_back({peer, &bytes[static_cast<size_t>(peer)], 1});
+    }
+    Run({.sends = sends, .receives = receives, .operation = Operation{}});
   }
 
   Pending Start(int peer, std::byte* bytes, int64_t size_bytes) {
