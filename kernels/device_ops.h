@@ -12,6 +12,8 @@ struct AddArgs;
 struct AttentionArgs;
 struct AttentionBackwardArgs;
 struct ConvertArgs;
+struct DropoutAttentionArgs;
+struct DropoutAttentionBackwardArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct KvWriteArgs;
@@ -44,6 +46,8 @@ struct DeviceOps {
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
   void (*attention_backward)(Context&, const AttentionBackwardArgs&) = nullptr;
+  void (*dropout_attention)(Context&, const DropoutAttentionArgs&) = nullptr;
+  void (*dropout_attention_backward)(Context&, const DropoutAttentionBackwardArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
 };
 

@@ -20,6 +20,8 @@ DeviceOps Ops() {
       .kv_write = KvWrite,
       .attention = Attention,
       .attention_backward = AttentionBackward,
+      .dropout_attention = DropoutAttention,
+      .dropout_attention_backward = DropoutAttentionBackward,
       .adamw = AdamW,
   };
 }

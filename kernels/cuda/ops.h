@@ -10,6 +10,8 @@ void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
 void AttentionBackward(Context& context, const AttentionBackwardArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
+void DropoutAttention(Context& context, const DropoutAttentionArgs& args);
+void DropoutAttentionBackward(Context& context, const DropoutAttentionBackwardArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);

@@ -29,6 +29,8 @@ const std::set<std::string>& CudaOps() {
                                             "attention_backward",
                                             "kv_write",
                                             "convert",
+                                            "dropout_attention",
+                                            "dropout_attention_backward",
                                             "embedding",
                                             "embedding_backward",
                                             "matmul",
