@@ -6,9 +6,16 @@
 
 #include "kernels/core/check.h"
 #include "kernels/cpu/kv_page_layout.h"
+#include "kernels/device_ops.h"
 
 namespace tandem {
 namespace {
+
+void CheckHeads(ConstTensorView q, const KvPool& pool) {
+  const KvLayout& layout = pool.layout();
+  CHECK(q.shape().rank() == 3 && q.dim(2) == layout.head_dim, q.shape(), layout.head_dim);
+  CHECK(q.dim(1) > 0 && q.dim(1) % layout.num_kv_heads == 0, q.dim(1), layout.num_kv_heads);
+}
 
 // Tokens [begin, end) of the batch.
 struct Sequence {
@@ -84,7 +91,6 @@ Keys Gather(const Args& args, const std::vector<Sequence>& sequences, WorkspaceS
             .window = args.window,
             .rounds_q = layout.dtype == DType::kBf16,
             .q = args.q.template data<float>()};
-  CHECK(keys.num_heads % keys.num_kv_heads == 0, keys.num_heads, keys.num_kv_heads);
   const int64_t count = args.q.dim(0) * keys.num_kv_heads * keys.dim;
   keys.k = scratch.Take<float>(count);
   keys.v = scratch.Take<float>(count);
@@ -180,9 +186,10 @@ void RowBackward(const Keys& keys, const Row& row, const AttentionBackwardArgs& 
 
 void DropoutAttention(Context& context, const DropoutAttentionArgs& args) {
   const AttentionArgs& attention = args.attention;
-  CHECK(context.device.kind == DeviceKind::kCpu);
-  CheckBatch(attention.batch, attention.q.dim(0), attention.pool);
+  CheckHeads(attention.q, attention.pool);
   CHECK(attention.y.shape() == attention.q.shape(), attention.y.shape(), attention.q.shape());
+  if (RunOnDevice(context, &DeviceOps::dropout_attention, "DropoutAttention", args)) return;
+  CheckBatch(attention.batch, attention.q.dim(0), attention.pool);
   WorkspaceScope scratch(context.workspace);
   const std::vector<Sequence> sequences = SequencesOf(attention.batch);
   const Keys keys = Gather(attention, sequences, scratch);
@@ -209,10 +216,14 @@ void DropoutAttention(Context& context, const DropoutAttentionArgs& args) {
 
 void DropoutAttentionBackward(Context& context, const DropoutAttentionBackwardArgs& args) {
   const AttentionBackwardArgs& attention = args.attention;
-  CHECK(context.device.kind == DeviceKind::kCpu);
-  CheckBatch(attention.batch, attention.q.dim(0), attention.pool);
+  CheckHeads(attention.q, attention.pool);
   CHECK(attention.dq.shape() == attention.q.shape(), attention.dq.shape(), attention.q.shape());
   CHECK(attention.dy.shape() == attention.q.shape(), attention.dy.shape(), attention.q.shape());
+  if (RunOnDevice(context, &DeviceOps::dropout_attention_backward, "DropoutAttentionBackward",
+                  args)) {
+    return;
+  }
+  CheckBatch(attention.batch, attention.q.dim(0), attention.pool);
   WorkspaceScope scratch(context.workspace);
   const std::vector<Sequence> sequences = SequencesOf(attention.batch);
   const Keys keys = Gather(attention, sequences, scratch);

@@ -16,6 +16,8 @@ struct ConvertArgs;
 struct CrossEntropyGradientArgs;
 struct CrossEntropyLossArgs;
 struct DropOutArgs;
+struct DropoutAttentionArgs;
+struct DropoutAttentionBackwardArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
 struct GatherRowsArgs;
@@ -96,6 +98,8 @@ struct DeviceOps {
   void (*cross_entropy_loss)(Context&, const CrossEntropyLossArgs&) = nullptr;
   void (*cross_entropy_gradient)(Context&, const CrossEntropyGradientArgs&) = nullptr;
   void (*attention_backward)(Context&, const AttentionBackwardArgs&) = nullptr;
+  void (*dropout_attention)(Context&, const DropoutAttentionArgs&) = nullptr;
+  void (*dropout_attention_backward)(Context&, const DropoutAttentionBackwardArgs&) = nullptr;
   void (*adamw)(Context&, const AdamWArgs&) = nullptr;
   void (*sum_of_squares)(Context&, const SumOfSquaresArgs&) = nullptr;
 };

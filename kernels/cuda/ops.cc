@@ -45,6 +45,8 @@ DeviceOps Ops() {
       .cross_entropy_loss = CrossEntropyLoss,
       .cross_entropy_gradient = CrossEntropyGradient,
       .attention_backward = AttentionBackward,
+      .dropout_attention = DropoutAttention,
+      .dropout_attention_backward = DropoutAttentionBackward,
       .adamw = AdamW,
       .sum_of_squares = SumOfSquares,
   };

@@ -16,6 +16,8 @@ void Convert(Context& context, const ConvertArgs& args);
 void CrossEntropyGradient(Context& context, const CrossEntropyGradientArgs& args);
 void CrossEntropyLoss(Context& context, const CrossEntropyLossArgs& args);
 void DropOut(Context& context, const DropOutArgs& args);
+void DropoutAttention(Context& context, const DropoutAttentionArgs& args);
+void DropoutAttentionBackward(Context& context, const DropoutAttentionBackwardArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
 void GatherRows(Context& context, const GatherRowsArgs& args);

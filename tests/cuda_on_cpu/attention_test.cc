@@ -1,7 +1,7 @@
 // Attention on CUDA: what the op table does not say. How keys are shared out between blocks changes
 // no bit.
 
-#include "kernels/attention.h"
+#include "kernels/attention_dropout.h"
 
 #include <gtest/gtest.h>
 
@@ -181,6 +181,51 @@ TEST_F(CudaAttention, GradientsAgreeAndHaveTheSameBitsAloneAndInABatch) {
       EXPECT_EQ(Difference(batch.dk, want.dk, tolerance), "");
       EXPECT_EQ(Difference(batch.dv, want.dv, tolerance), "");
     }
+  }
+}
+
+// The first sequence's mask does not depend on those after it, and so nor do its bits.
+TEST_F(CudaAttention, WithDropoutHasTheSameBitsAloneAndInABatch) {
+  const DropoutMask mask({.share = 0.3, .seed = 4}, DropoutPlace::kAttentionWeights, 1);
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const AttentionHeads heads{
+        .num_heads = 4, .num_kv_heads = 2, .head_dim = 40, .window = 50, .dtype = dtype};
+    struct Passes {
+      Tensor y, dq, dk, dv;
+    };
+    const auto run = [&](const std::vector<int64_t>& lengths) {
+      Forward forward(on_cpu_, {heads, Backward::Whole(lengths)});
+      const Shape q_shape = forward.op.q.shape();
+      const Shape kv_shape{q_shape[0], heads.num_kv_heads, heads.head_dim};
+      const Tensor dy = RandomTensor(q_shape, 7);
+      Passes passes{.y = NormalTensor(q_shape, 1),
+                    .dq = NormalTensor(q_shape, 2),
+                    .dk = NormalTensor(kv_shape, 3),
+                    .dv = NormalTensor(kv_shape, 4)};
+      AttentionArgs args = forward.Args();
+      args.y = passes.y;
+      DropoutAttention(on_cuda_, {.attention = args, .mask = mask});
+      const AttentionBackwardArgs backward{.q = args.q,
+                                           .batch = args.batch,
+                                           .pool = args.pool,
+                                           .layer = args.layer,
+                                           .scale = args.scale,
+                                           .window = args.window,
+                                           .y = {},
+                                           .statistics = {},
+                                           .dy = dy,
+                                           .dq = passes.dq,
+                                           .dk = passes.dk,
+                                           .dv = passes.dv};
+      DropoutAttentionBackward(on_cuda_, {.attention = backward, .mask = mask});
+      return passes;
+    };
+    const Passes alone = run({70});
+    const Passes batch = run({70, 1, 35});
+    ExpectSameBits(batch.y.view().Rows(0, 70), alone.y);
+    ExpectSameBits(batch.dq.view().Rows(0, 70), alone.dq);
+    ExpectSameBits(batch.dk.view().Rows(0, 70), alone.dk);
+    ExpectSameBits(batch.dv.view().Rows(0, 70), alone.dv);
   }
 }
 

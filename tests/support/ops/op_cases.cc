@@ -37,6 +37,7 @@ std::vector<OpCase> OpCases(OpUse use) {
   AddTableCases(cases);
   AddAttentionCases(cases);
   AddAttentionBackwardCases(cases);
+  AddDropoutAttentionCases(cases);
   AddKvCases(cases);
   AddMoeCases(cases);
   AddBackwardCases(cases);

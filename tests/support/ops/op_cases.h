@@ -16,6 +16,7 @@ void AddRowCases(std::vector<OpCase>& cases);
 void AddTableCases(std::vector<OpCase>& cases);
 void AddAttentionCases(std::vector<OpCase>& cases);
 void AddAttentionBackwardCases(std::vector<OpCase>& cases);
+void AddDropoutAttentionCases(std::vector<OpCase>& cases);
 void AddKvCases(std::vector<OpCase>& cases);
 void AddMoeCases(std::vector<OpCase>& cases);
 void AddBackwardCases(std::vector<OpCase>& cases);
