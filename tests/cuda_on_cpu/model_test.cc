@@ -7,7 +7,7 @@
 
 #include "engine/model_runner.h"
 #include "tests/cuda_on_cpu/device_memory.h"
-#include "tests/cuda_on_cpu/on_cuda.h"
+#include "tests/cuda_on_cpu/cuda_backend.h"
 #include "tests/cuda_on_cpu/schedules.h"
 #include "tests/support/print_dtype.h"
 #include "tests/support/random_model.h"
@@ -66,7 +66,7 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class CudaModel : public testing::TestWithParam<Case> {
  protected:
-  OnCuda backend_;
+  CudaBackend backend_;
 };
 
 double LargestDifference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -88,7 +88,9 @@ TEST_P(CudaModel, AgreesWithTheCpu) {
   const double tolerance = GetParam().dtype == DType::kF32 ? 2e-5 : 0.03;
   EXPECT_LT(LargestDifference(got.prompt_logprobs, want.prompt_logprobs), tolerance);
   for (const float logprob : got.logprobs) EXPECT_TRUE(std::isfinite(logprob));
-  if (GetParam().dtype == DType::kF32) EXPECT_EQ(got.tokens, want.tokens);
+  if (GetParam().dtype == DType::kF32) {
+    EXPECT_EQ(got.tokens, want.tokens);
+  }
 }
 
 // One arithmetic: the same bits in chunks, and in other pages.
@@ -140,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Models, CudaModel,
                                          Case{"mixture_f32", TinyMoeConfig(), DType::kF32},
                                          Case{"mixture_bf16", TinyMoeConfig(), DType::kBf16},
                                          Case{"mixture_i8", TinyMoeConfig(), DType::kI8}),
-                         [](const testing::TestParamInfo<Case>& info) { return info.param.name; });
+                         [](const testing::TestParamInfo<Case>& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace tandem
