@@ -43,15 +43,17 @@ int64_t AvailableMemoryBytes() {
 }  // namespace
 
 std::span<const std::string_view> DeviceNames() {
-  static constexpr std::array<std::string_view, 3> names = {"auto", "cpu", "cuda"};
+  static constexpr std::array<std::string_view, 4> names = {"auto", "cpu", "cuda", "cuda:0"};
   return names;
 }
 
 Device FindDevice(std::string_view name) {
   if (name == "cpu") return kCpuDevice;
   if (name == "auto") return NumDevices(DeviceKind::kCuda) > 0 ? kFirstGpu : kCpuDevice;
-  if (name != "cuda") {
-    throw ConfigError("device '" + std::string(name) + "' is not known; auto, cpu or cuda");
+  if (name != "cuda" && name != "cuda:0") {
+    throw ConfigError("device '" + std::string(name) +
+                      "' is not known; auto, cpu or cuda (CUDA_VISIBLE_DEVICES chooses among "
+                      "several GPUs)");
   }
   CheckDevice(kFirstGpu);
   return kFirstGpu;

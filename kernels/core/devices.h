@@ -11,7 +11,7 @@
 
 namespace tandem {
 
-// "auto", "cpu", "cuda"; also of those that are not here.
+// "auto", "cpu", "cuda" and "cuda:0", which is the same; also of those that are not here.
 std::span<const std::string_view> DeviceNames();
 
 // auto: the GPU where the program has a backend for it and the machine has one, otherwise the CPU.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/core/error.h"
+
 namespace tandem {
 namespace {
 
@@ -17,6 +19,8 @@ int64_t Workspace::size_bytes() const {
 
 std::byte* Workspace::Take(int64_t size_bytes) {
   const int64_t rounded = (size_bytes + 63) / 64 * 64;
+  used_bytes_ += rounded;
+  most_used_bytes_ = std::max(most_used_bytes_, used_bytes_);
   for (; current_ < blocks_.size(); ++current_) {
     Block& block = blocks_[current_];
     if (block.used_bytes + rounded <= block.buffer.size_bytes()) {
@@ -32,12 +36,23 @@ std::byte* Workspace::Take(int64_t size_bytes) {
   return blocks_.back().buffer.data();
 }
 
+// Nothing is taken. What a piece did not fit into is memory that was touched for nothing.
+void Workspace::BecomeOneBlock() {
+  blocks_.clear();
+  try {
+    blocks_.push_back({Buffer(device_, std::max(most_used_bytes_, kMinBlockBytes)), 0});
+  } catch (const DeviceError&) {
+    // Somebody else took the memory meanwhile: whoever takes scratch next is told.
+  }
+}
+
 WorkspaceScope::WorkspaceScope(Workspace& workspace)
     : workspace_(workspace),
       saved_block_(workspace.current_),
       saved_used_bytes_(workspace.current_ < workspace.blocks_.size()
                             ? workspace.blocks_[workspace.current_].used_bytes
-                            : 0) {}
+                            : 0),
+      saved_total_bytes_(workspace.used_bytes_) {}
 
 WorkspaceScope::~WorkspaceScope() {
   for (size_t i = saved_block_ + 1; i < workspace_.blocks_.size(); ++i) {
@@ -47,6 +62,8 @@ WorkspaceScope::~WorkspaceScope() {
     workspace_.blocks_[saved_block_].used_bytes = saved_used_bytes_;
   }
   workspace_.current_ = saved_block_;
+  workspace_.used_bytes_ = saved_total_bytes_;
+  if (saved_total_bytes_ == 0 && workspace_.blocks_.size() > 1) workspace_.BecomeOneBlock();
 }
 
 }  // namespace tandem

@@ -1,8 +1,8 @@
 #pragma once
 // Scratch memory of one device as a stack: an op opens a WorkspaceScope, takes 64-byte aligned
-// pieces, and the scope gives them back. The memory grows to the largest need seen and is then
-// reused: no allocation in a steady state. One thread (the caller of ops) takes; worker threads may
-// use what was taken.
+// pieces, and the scope gives them back. The memory grows by blocks, which become one of the
+// largest need seen when everything was given back: no allocation in a steady state. One thread
+// (the caller of ops) takes; worker threads may use what was taken.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,10 +25,13 @@ class Workspace {
     int64_t used_bytes = 0;
   };
   std::byte* Take(int64_t size_bytes);
+  void BecomeOneBlock();
 
   Device device_;
   std::vector<Block> blocks_;  // a piece never spans two; earlier blocks never move
   size_t current_ = 0;         // blocks_[current_] is being filled
+  int64_t used_bytes_ = 0;     // over all blocks
+  int64_t most_used_bytes_ = 0;
 };
 
 class WorkspaceScope {
@@ -53,7 +56,8 @@ class WorkspaceScope {
  private:
   Workspace& workspace_;
   size_t saved_block_;
-  int64_t saved_used_bytes_;
+  int64_t saved_used_bytes_;   // of that block
+  int64_t saved_total_bytes_;  // of all
 };
 
 }  // namespace tandem

@@ -124,6 +124,34 @@ TEST(Layering, EveryIncludeGoesDownTheLadder) {
   EXPECT_TRUE(findings.empty()) << Joined(findings);
 }
 
+// One forward pass, one scheduler, one trainer: which device it is, is the business of kernels/.
+std::vector<std::string> DeviceFindings(const SourceFile& file) {
+  std::vector<std::string> findings;
+  const std::vector<std::string> lines = SplitLines(CodeOnly(file.text));
+  for (size_t i = 0; i < lines.size(); ++i) {
+    for (const char* word : {"cuda", "Cuda", "CUDA", "DeviceKind"}) {
+      if (lines[i].find(word) == std::string::npos) continue;
+      findings.push_back(Finding(file.path, i, std::string("names a device: ") + word));
+    }
+  }
+  return findings;
+}
+
+TEST(Layering, NothingAboveKernelsNamesADevice) {
+  const std::vector<SourceFile> files =
+      ReadSources({"engine", "scheduler", "api", "trainer", "loadtest"});
+  ASSERT_FALSE(files.empty());
+  std::vector<std::string> findings;
+  for (const SourceFile& file : files) {
+    for (const std::string& finding : DeviceFindings(file)) findings.push_back(finding);
+  }
+  EXPECT_TRUE(findings.empty()) << Joined(findings);
+  EXPECT_EQ(DeviceFindings({.path = "engine/x.cc",
+                            .text = "// cuda\nif (device.kind == DeviceKind::kCuda) Run();\n"})
+                .size(),
+            2u);
+}
+
 // The rules themselves, on one line each: an empty expectation means the include is fine.
 struct Rule {
   std::string path;

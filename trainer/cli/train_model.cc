@@ -246,8 +246,6 @@ void AddMiniMindNames(Settings& settings, TrainingRunOptions& options) {
                       {.help = "log.jsonl and --tensorboard are there", .group = kIgnored});
   settings.AddIgnored("wandb_project", Setting::Kind::kValue,
                       {.help = "likewise", .group = kIgnored});
-  settings.AddIgnored("device", Setting::Kind::kValue,
-                      {.help = "it trains on the processor", .group = kIgnored});
 }
 
 // On a terminal the program's own output is a line that is rewritten.

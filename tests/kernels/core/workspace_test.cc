@@ -60,16 +60,21 @@ TEST(Workspace, DoesNotAllocateInTheSteadyState) {
   EXPECT_EQ(workspace.size_bytes(), held);
 }
 
-TEST(Workspace, ScopeOpenedWhenEmptyReleasesEverything) {
+TEST(Workspace, BecomesOneBlockOfTheLargestNeed) {
+  constexpr int64_t kNeed = 64 + (3 << 20) + (4 << 20);
   Workspace workspace;
-  std::byte* first = nullptr;
   {
     WorkspaceScope scope(workspace);
-    first = scope.Take<std::byte>(64);
+    scope.Take<std::byte>(64);
+    scope.Take<std::byte>(3 << 20);
     scope.Take<std::byte>(4 << 20);
+    EXPECT_GT(workspace.size_bytes(), kNeed);
   }
+  EXPECT_EQ(workspace.size_bytes(), kNeed);
   WorkspaceScope scope(workspace);
-  EXPECT_EQ(scope.Take<std::byte>(64), first);
+  std::byte* first = scope.Take<std::byte>(64);
+  EXPECT_EQ(scope.Take<std::byte>(kNeed - 64), first + 64);
+  EXPECT_EQ(workspace.size_bytes(), kNeed);
 }
 
 TEST(Workspace, RefusesNegativeCounts) {

@@ -317,6 +317,9 @@ void AddLossCases(std::vector<OpCase>& cases) {
   }
   cases.push_back(AdamWCase(OpUse::kBench, 25829888));
   cases.push_back(SquaresCase(OpUse::kBench, 25829888));
+  cases.push_back(ElementCase<ScaleOp>("scale", OpUse::kBench, 25829888, 8, 4, 1));
+  cases.push_back(ElementCase<CombineOp>("combine", OpUse::kBench, 25829888, 12, 4, 3));
+  cases.push_back(ElementCase<NesterovOp>("nesterov", OpUse::kBench, 25829888, 16, 4, 6));
 }
 
 }  // namespace tandem

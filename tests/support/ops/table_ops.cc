@@ -269,6 +269,7 @@ void AddTableCases(std::vector<OpCase>& cases) {
   cases.push_back(ScatterCase(OpUse::kTest, 0, 3, 5));
   cases.push_back(ScatterCase(OpUse::kTest, 11, 13, 37));
   cases.push_back(ScatterCase(OpUse::kTest, 90, 397, 173));
+  cases.push_back(ScatterCase(OpUse::kBench, 4000, 4099, 512));
   cases.push_back(GatherCase(OpUse::kTest, 0, 3, 5));
   cases.push_back(GatherCase(OpUse::kTest, 7, 11, 37));
   cases.push_back(GatherCase(OpUse::kTest, 400, 90, 173));

@@ -64,6 +64,7 @@ TEST(TrainModel, TakesMiniMindsFlags) {
                                              "mine",
                                              "--device",
                                              "cuda:0"});
+  EXPECT_EQ(options.device, "cuda:0");
   EXPECT_EQ(options.data, std::vector<std::string>{"data.jsonl"});
   EXPECT_EQ(options.output, "out");
   EXPECT_EQ(options.micro_batch_rows, 32);
