@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -35,7 +36,7 @@ struct State {
   int num_accesses = 0;
   bool open = false;  // nothing is protected now
   size_t num_endings = 0;
-  int failure = 0;
+  std::atomic<int> failure = 0;
   bool recording = false;
   std::vector<std::function<void()>> recorded;
   struct sigaction before {};
