@@ -22,7 +22,11 @@ int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+const HostMemory* host_memory = nullptr;
+
 }  // namespace
+
+void SetHostMemory(const HostMemory* memory) { host_memory = memory; }
 
 Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), device_(device) {
   CHECK(size_bytes >= 0, size_bytes);
@@ -30,6 +34,11 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
   if (device.kind != DeviceKind::kCpu) {
     CheckDevice(device);
     data_ = static_cast<std::byte*>(DeviceMemoryOf(device).allocate(device.index, size_bytes));
+    return;
+  }
+  if (host_memory != nullptr) {
+    source_ = host_memory;
+    data_ = static_cast<std::byte*>(source_->allocate(size_bytes));
     return;
   }
   if (size_bytes >= kMappedFrom) {
@@ -55,7 +64,8 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
 Buffer::Buffer(Buffer&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_bytes_(std::exchange(other.size_bytes_, 0)),
-      device_(other.device_) {}
+      device_(other.device_),
+      source_(other.source_) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this != &other) {
@@ -63,6 +73,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
     data_ = std::exchange(other.data_, nullptr);
     size_bytes_ = std::exchange(other.size_bytes_, 0);
     device_ = other.device_;
+    source_ = other.source_;
   }
   return *this;
 }
@@ -73,6 +84,8 @@ void Buffer::Release() noexcept {
   if (data_ == nullptr) return;
   if (device_.kind != DeviceKind::kCpu) {
     DeviceMemoryOf(device_).release(device_.index, data_);
+  } else if (source_ != nullptr) {
+    source_->release(data_);
   } else if (size_bytes_ >= kMappedFrom) {
     munmap(data_, static_cast<size_t>(size_bytes_));
   } else {

@@ -1,8 +1,9 @@
 #pragma once
 // Buffer owns one allocation on one device: 64-byte aligned, zero-filled, move-only. On the CPU
 // large buffers are page-aligned anonymous memory (untouched pages cost nothing; huge pages are
-// asked for); memory of another device is its backend's (kernels/core/device_memory.h). The only
-// place in the tree that allocates device memory. Throws DeviceError when there is none.
+// asked for), or comes from where SetHostMemory says; memory of another device is its backend's
+// (kernels/core/device_memory.h). The only place in the tree that allocates device memory. Throws
+// DeviceError when there is none.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,16 @@
 #include "kernels/core/device.h"
 
 namespace tandem {
+
+// A source of the CPU's memory that is not the process's own: what a device reads too, say.
+struct HostMemory {
+  void* (*allocate)(int64_t size_bytes) = nullptr;  // 64-byte aligned, zero-filled
+  void (*release)(void* memory) noexcept = nullptr;
+};
+
+// Of every CPU buffer made from here on; null: the process's own again. `memory` outlives what came
+// from it. For tests and benchmarks, not while other threads make buffers.
+void SetHostMemory(const HostMemory* memory);
 
 class Buffer {
  public:
@@ -33,6 +44,7 @@ class Buffer {
   std::byte* data_ = nullptr;
   int64_t size_bytes_ = 0;
   Device device_;
+  const HostMemory* source_ = nullptr;  // of the CPU's memory; null: the process's own
 };
 
 }  // namespace tandem

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -30,6 +31,31 @@ TEST(Buffer, MovesItsMemory) {
   third = std::move(second);
   EXPECT_EQ(third.data()[5], std::byte{9});
   EXPECT_EQ(third.size_bytes(), 128);
+}
+
+TEST(Buffer, ComesFromTheGivenSourceAndGoesBackToIt) {
+  static int num_held = 0;
+  static const HostMemory kSource{.allocate = [](int64_t size_bytes) -> void* {
+                                    ++num_held;
+                                    return std::calloc(static_cast<size_t>(size_bytes), 1);
+                                  },
+                                  .release =
+                                      [](void* memory) noexcept {
+                                        --num_held;
+                                        std::free(memory);
+                                      }};
+  SetHostMemory(&kSource);
+  {
+    Buffer small(kCpuDevice, 100), large(kCpuDevice, 2 << 20), empty(kCpuDevice, 0);
+    EXPECT_EQ(num_held, 2);
+    SetHostMemory(nullptr);
+    const Buffer own(kCpuDevice, 100);
+    EXPECT_EQ(num_held, 2);
+    const Buffer moved(std::move(small));
+    large = Buffer(kCpuDevice, 100);
+    EXPECT_EQ(num_held, 1);
+  }
+  EXPECT_EQ(num_held, 0);
 }
 
 TEST(Buffer, EmptyHoldsNothing) {
