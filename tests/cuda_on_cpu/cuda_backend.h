@@ -1,10 +1,10 @@
 #pragma once
 // The CUDA backend on the fake GPU, and a context with memory of its own, for tests.
 
-#include "kernels/core/context.h"
 #include "kernels/core/device_memory.h"
 #include "kernels/cuda/ops.h"
 #include "tests/cuda_on_cpu/emulator.h"
+#include "tests/support/device_context.h"
 
 namespace tandem {
 
@@ -26,22 +26,9 @@ class CudaBackend {
   }
 };
 
-// What ops on it take, with memory and a stream of its own.
-class CudaContext {
+class CudaContext : public DeviceContext {
  public:
-  CudaContext()
-      : workspace_(kCuda),
-        stream_(kCuda),
-        context_{
-            .pool = pool_, .device = kCuda, .stream = stream_.handle(), .workspace = workspace_} {}
-  operator Context&() { return context_; }  // NOLINT
-  Context& context() { return context_; }
-
- private:
-  ThreadPool pool_{1};
-  Workspace workspace_;
-  Stream stream_;
-  Context context_;
+  CudaContext() : DeviceContext(kCuda) {}
 };
 
 }  // namespace tandem

@@ -54,7 +54,7 @@ size_t NumApart(const std::vector<float>& a, const std::vector<float>& b, double
 TEST_P(CudaModel, AgreesWithTheCpu) {
   const auto on_cpu = MakeRunner(GetParam().config, GetParam().dtype, kCpuDevice);
   const auto on_cuda = MakeRunner(GetParam().config, GetParam().dtype, kCuda);
-  const std::vector<TokenId> prompt = SomeTokens(GetParam().config, 37, 1);
+  const std::vector<TokenId> prompt = RandomTokens(GetParam().config, 37, 1);
   const SessionResult want = RunSession(*on_cpu, prompt, WithLogprobs(0.0f));
   const SessionResult got = RunSession(*on_cuda, prompt, WithLogprobs(0.0f));
   const double tolerance = GetParam().dtype == DType::kF32 ? 2e-5 : 0.03;
@@ -72,7 +72,7 @@ TEST_P(CudaModel, AgreesWithTheCpu) {
 // One arithmetic: the same bits in chunks, and in other pages.
 TEST_P(CudaModel, HasTheSameBitsInChunks) {
   const auto runner = MakeRunner(GetParam().config, GetParam().dtype, kCuda);
-  const std::vector<TokenId> prompt = SomeTokens(GetParam().config, 37, 1);
+  const std::vector<TokenId> prompt = RandomTokens(GetParam().config, 37, 1);
   const SessionResult want = RunSession(*runner, prompt, WithLogprobs(0.8f));
   SessionOptions options = WithLogprobs(0.8f);
   options.chunk = 5;
@@ -84,7 +84,7 @@ TEST_P(CudaModel, HasTheSameBitsInChunks) {
 }
 
 TEST_P(CudaModel, HasTheSameBitsInEverySchedule) {
-  const std::vector<TokenId> prompt = SomeTokens(GetParam().config, 19, 2);
+  const std::vector<TokenId> prompt = RandomTokens(GetParam().config, 19, 2);
   std::optional<SessionResult> want;
   for (const cuda_on_cpu::Schedule& schedule : AllSchedules()) {
     SCOPED_TRACE(Describe(schedule));

@@ -12,6 +12,7 @@
 #include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/attention_ops.h"
 #include "tests/support/ops/op_cases.h"
+#include "tests/support/ops/op_check.h"
 #include "tests/support/ops/operands.h"
 #include "tests/support/tolerances.h"
 
@@ -23,24 +24,14 @@ class CudaOpTable : public OnCuda {
   void Check(const OpCase& c) {
     const std::unique_ptr<OpRun> run = c.prepare(on_cpu_);
     const std::vector<std::vector<double>> want = run->Reference();
-    std::vector<std::vector<std::byte>> first;
+    OutputBits first;
     for (const cuda_on_cpu::Schedule& schedule : AllSchedules()) {
       SCOPED_TRACE(c.Label() + ", " + Describe(schedule));
       cuda_on_cpu::SetSchedule(schedule);
-      run->Reset();
-      run->Run(on_cuda_);
-      ASSERT_TRUE(run->tensors().Intact()) << "an input or a sentinel has changed";
-      std::vector<std::vector<std::byte>> bits;
-      for (const ConstTensorView& output : run->Outputs()) {
-        bits.emplace_back(output.bytes(), output.bytes() + output.size_bytes());
-      }
+      ASSERT_EQ(RunAndCompare(c, *run, on_cuda_, want), "");
+      const OutputBits bits = BitsOf(*run);
       if (first.empty()) first = bits;
       ASSERT_TRUE(bits == first) << "other bits than in the first schedule";
-      for (size_t i = 0; i < want.size(); ++i) {
-        const ConstTensorView output = run->Outputs()[i];
-        const DType dtype = output.dtype() == DType::kF32 ? c.tolerance : output.dtype();
-        ASSERT_EQ(Difference(output, want[i], OpTolerance(dtype)), "") << "in output " << i;
-      }
     }
   }
 };

@@ -39,7 +39,7 @@ class CudaServing : public testing::Test {
     for (int i = 0; i < 6; ++i) {
       auto request = std::make_shared<Request>();
       request->id = RequestId{static_cast<uint64_t>(i + 1)};
-      request->prompt = SomeTokens(config_, 5 + 7 * i, static_cast<uint64_t>(i % 2));
+      request->prompt = RandomTokens(config_, 5 + 7 * i, static_cast<uint64_t>(i % 2));
       request->sampling.temperature = i % 3 == 0 ? 0.0f : 0.9f;
       if (i == 1) request->sampling.top_p = 0.8f;
       if (i == 2) request->sampling.repetition_penalty = 1.2f;

@@ -5,47 +5,14 @@
 
 #include <cmath>
 
-#include "engine/model_runner.h"
 #include "tests/cuda_on_cpu/cuda_backend.h"
 #include "tests/cuda_on_cpu/schedules.h"
 #include "tests/cuda_on_cpu/small_models.h"
 #include "tests/support/ops/operands.h"
-#include "tests/support/runner_session.h"
-#include "trainer/trainer.h"
+#include "tests/support/training_steps.h"
 
 namespace tandem {
 namespace {
-
-// Three sequences, a token of which is no target.
-TrainBatch SomeBatch(const ModelConfig& config, uint64_t seed) {
-  TrainBatch batch{.token_ids = SomeTokens(config, 40, seed), .cu_seqlens = {0, 17, 18, 40}};
-  batch.targets = SomeTokens(config, 40, seed + 100);
-  batch.targets[5] = TrainBatch::kNoTarget;
-  return batch;
-}
-
-struct Steps {
-  std::vector<double> losses;
-  std::vector<double> norms;
-  friend bool operator==(const Steps&, const Steps&) = default;
-};
-
-Steps Train(Context& context, const ModelConfig& config, DType dtype, const TrainerOptions& options,
-            int num_steps) {
-  ModelWeights compute = MoveToDevice(context, SmallWeights(config, dtype));
-  Trainer trainer(context, config, compute, options);
-  Steps steps;
-  for (int step = 0; step < num_steps; ++step) {
-    const auto seed = static_cast<uint64_t>(step % 2);
-    const std::vector<TrainBatch> batches = {SomeBatch(config, 2 * seed),
-                                             SomeBatch(config, 2 * seed + 1)};
-    const StepReport report = trainer.Step(context, batches);
-    EXPECT_FALSE(report.skipped) << *report.skipped;
-    steps.losses.push_back(report.loss);
-    steps.norms.push_back(report.gradient_norm);
-  }
-  return steps;
-}
 
 TrainerOptions Options() {
   TrainerOptions options;
@@ -57,9 +24,16 @@ TrainerOptions Options() {
 
 class CudaTraining : public testing::TestWithParam<ModelCase> {
  protected:
-  Steps OnCuda(const TrainerOptions& options, int num_steps) {
+  TrainingSteps OnCuda(const TrainerOptions& options, int num_steps) {
     CudaContext context;
-    return Train(context, GetParam().config, GetParam().dtype, options, num_steps);
+    return Train(context, options, num_steps);
+  }
+  static TrainingSteps Train(Context& context, const TrainerOptions& options, int num_steps) {
+    const auto& [name, config, dtype] = GetParam();
+    const TrainingSteps steps =
+        RunTrainingSteps(context, config, SmallWeights(config, dtype), options, num_steps);
+    EXPECT_EQ(steps.skipped, std::vector<std::string>());
+    return steps;
   }
 
   CudaBackend backend_;
@@ -67,8 +41,8 @@ class CudaTraining : public testing::TestWithParam<ModelCase> {
 };
 
 TEST_P(CudaTraining, GoesTheWayOfTheCpu) {
-  const Steps want = Train(cpu_, GetParam().config, GetParam().dtype, Options(), 3);
-  const Steps got = OnCuda(Options(), 3);
+  const TrainingSteps want = Train(cpu_, Options(), 3);
+  const TrainingSteps got = OnCuda(Options(), 3);
   // Rounding, and what AdamW makes of it where a moment is next to nothing.
   const double tolerance = GetParam().dtype == DType::kF32 ? 1e-4 : 0.02;
   for (size_t i = 0; i < want.losses.size(); ++i) {
@@ -79,11 +53,11 @@ TEST_P(CudaTraining, GoesTheWayOfTheCpu) {
 }
 
 TEST_P(CudaTraining, HasTheSameBitsInEverySchedule) {
-  std::optional<Steps> first;
+  std::optional<TrainingSteps> first;
   for (const cuda_on_cpu::Schedule& schedule : AllSchedules()) {
     SCOPED_TRACE(Describe(schedule));
     cuda_on_cpu::SetSchedule(schedule);
-    const Steps steps = OnCuda(Options(), 1);
+    const TrainingSteps steps = OnCuda(Options(), 1);
     if (!first) first = steps;
     EXPECT_EQ(steps, *first);
   }
@@ -99,8 +73,8 @@ TEST_P(CudaTraining, RunsWithDropoutAndMuon) {
   TrainerOptions options = Options();
   options.dropout = 0.1;
   options.optimizer.kind = OptimizerKind::kMuon;
-  const Steps want = Train(cpu_, GetParam().config, GetParam().dtype, options, 2);
-  const Steps got = OnCuda(options, 2);
+  const TrainingSteps want = Train(cpu_, options, 2);
+  const TrainingSteps got = OnCuda(options, 2);
   for (size_t i = 0; i < want.losses.size(); ++i) {
     EXPECT_NEAR(got.losses[i], want.losses[i], 0.02 * want.losses[i]) << "step " << i;
   }
@@ -108,30 +82,9 @@ TEST_P(CudaTraining, RunsWithDropoutAndMuon) {
 
 // One arithmetic: the log-probabilities that serving recorded are the trainer's, bit for bit.
 TEST_P(CudaTraining, FindsTheLogprobsThatServingRecorded) {
-  const ModelConfig& config = GetParam().config;
-  ModelRunnerOptions runner_options{.device = kCuda, .dtype = GetParam().dtype};
-  runner_options.kv_bytes = 4 << 20;
-  runner_options.num_threads = 1;
-  ModelRunner runner(config, SmallWeights(config, GetParam().dtype), runner_options);
-  SessionOptions session_options{.max_new_tokens = 6, .chunk = 7};
-  session_options.sampling.temperature = 0.8f;
-  session_options.sampling.prompt_logprobs = 0;
-  const std::vector<TokenId> prompt = SomeTokens(config, 20, 3);
-  const SessionResult session = RunSession(runner, prompt, session_options);
-
-  TrainBatch batch{.token_ids = prompt, .cu_seqlens = {0, 26}};
-  batch.token_ids.insert(batch.token_ids.end(), session.tokens.begin(), session.tokens.end());
-  batch.targets.assign(batch.token_ids.begin() + 1, batch.token_ids.end());
-  batch.targets.push_back(TrainBatch::kNoTarget);
+  const auto& [name, config, dtype] = GetParam();
   CudaContext context;
-  TrainingWeights weights(context, runner.weights());
-  ModelGradient model(config, weights, batch.num_tokens());
-  std::vector<float> logprobs;
-  model.Evaluate(context, batch, logprobs);
-  std::vector<float> recorded = session.prompt_logprobs;
-  recorded.insert(recorded.end(), session.logprobs.begin(), session.logprobs.end());
-  logprobs.pop_back();  // of the token that has no target
-  EXPECT_EQ(logprobs, recorded);
+  EXPECT_EQ(TrainServeDifference(context, config, dtype, {}), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,

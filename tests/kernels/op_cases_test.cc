@@ -6,28 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
+#include "tests/support/ops/op_check.h"
 #include "tests/support/ops/operands.h"
-#include "tests/support/tolerances.h"
 
 namespace tandem {
 namespace {
-
-using Bits = std::vector<std::vector<std::byte>>;  // of each output
-
-Bits BitsOf(const OpRun& run) {
-  Bits bits;
-  for (const ConstTensorView& output : run.Outputs()) {
-    bits.emplace_back(output.bytes(), output.bytes() + output.size_bytes());
-  }
-  return bits;
-}
-
-double ToleranceOf(const OpCase& c, DType output) {
-  return OpTolerance(output == DType::kF32 ? c.tolerance : output);
-}
 
 // One OpContext of each kind, for all cases: threads take a while to start.
 class OpTable : public testing::Test {
@@ -54,23 +39,15 @@ class OpTable : public testing::Test {
   static void Check(const OpCase& c) {
     const std::unique_ptr<OpRun> run = c.prepare(*Places().front().context);
     const std::vector<std::vector<double>> want = run->Reference();
-    Bits first;
+    OutputBits first;
     for (const Place& place : Places()) {
       SCOPED_TRACE(c.Label() + " on " + std::string(Name(place.isa)) + ", " +
                    std::to_string(place.num_threads) + " threads");
-      run->Reset();
-      run->Run(*place.context);
-      ASSERT_TRUE(run->tensors().Intact()) << "an input or a sentinel has changed";
-      const Bits bits = BitsOf(*run);
+      ASSERT_EQ(RunAndCompare(c, *run, *place.context, want), "");
+      const OutputBits bits = BitsOf(*run);
       const bool is_new = place.num_threads == 1 && c.bits == OpBits::kOfInstructionSet;
       if (first.empty() || is_new) first = bits;
-      ASSERT_EQ(bits.size(), want.size());
-      for (size_t i = 0; i < want.size(); ++i) {
-        ASSERT_TRUE(bits[i] == first[i]) << "other bits in output " << i;
-        const ConstTensorView output = run->Outputs()[i];
-        ASSERT_EQ(Difference(output, want[i], ToleranceOf(c, output.dtype())), "")
-            << "in output " << i;
-      }
+      ASSERT_TRUE(bits == first) << "other bits";
     }
   }
 

@@ -109,4 +109,13 @@ ModelWeights RandomWeights(Context& context, const ModelConfig& config, DType dt
   return weights;
 }
 
+std::vector<int32_t> RandomTokens(const ModelConfig& config, int64_t length, uint64_t seed) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < length; ++i) {
+    const auto bits = RandomBits({.seed = seed, .position = static_cast<uint64_t>(i)});
+    tokens.push_back(static_cast<int32_t>(bits[0] % static_cast<uint32_t>(config.vocab_size)));
+  }
+  return tokens;
+}
+
 }  // namespace tandem

@@ -27,4 +27,7 @@ ModelConfig TinyMoeConfig();
 // Every matrix uniform with standard deviation 1/sqrt(k), norms near 1, drawn from (seed, name).
 ModelWeights RandomWeights(Context& context, const ModelConfig& config, DType dtype, uint64_t seed);
 
+// Ids of the vocabulary, by seed.
+std::vector<int32_t> RandomTokens(const ModelConfig& config, int64_t length, uint64_t seed);
+
 }  // namespace tandem
