@@ -64,12 +64,12 @@ LoadResult Measure(const LoadTask& task, const CommandLine& line) {
                     .goodput = task.options.goodput,
                     .seed = std::to_string(task.workload.seed),
                     .salt = task.settings.salt == 0 ? "fixed" : std::to_string(task.settings.salt)};
-  std::function<void(const RunProgress&)> on_progress;
+  std::function<void(const LoadProgress&)> on_progress;
   const bool is_live = IsTerminalStream(line.err);
   if (is_live) {
     // The last column stays free, as some terminals begin a new line there. The rest of the old
     // line is erased after the new one is there: nothing flickers.
-    on_progress = [&](const RunProgress& progress) {
+    on_progress = [&](const LoadProgress& progress) {
       const int columns = TerminalColumns(STDERR_FILENO, 80) - 1;
       line.err << "\r" + ProgressLine(progress, task.workload, columns) + "\x1b[K" << std::flush;
     };

@@ -26,7 +26,7 @@ namespace {
 constexpr size_t kReadBytes = 8 << 10;
 
 template <typename Stream>
-class StreamConnection final : public Connection {
+class StreamConnection final : public ClientConnection {
  public:
   StreamConnection(Stream stream, const Endpoints& endpoints)
       : stream_(std::move(stream)), endpoints_(endpoints) {}
@@ -161,7 +161,7 @@ ConnectionPool::ConnectionPool(asio::io_context& io, const ServerUrl& url, TlsCh
 
 ConnectionPool::~ConnectionPool() = default;
 
-std::shared_ptr<Connection> ConnectionPool::Make() {
+std::shared_ptr<ClientConnection> ConnectionPool::Make() {
   if (!target_->tls) {
     return std::make_shared<StreamConnection<tcp::socket>>(tcp::socket(target_->io),
                                                            target_->endpoints);
@@ -172,16 +172,16 @@ std::shared_ptr<Connection> ConnectionPool::Make() {
   return std::make_shared<StreamConnection<TlsStream>>(std::move(stream), target_->endpoints);
 }
 
-std::shared_ptr<Connection> ConnectionPool::Take() {
+std::shared_ptr<ClientConnection> ConnectionPool::Take() {
   while (!idle_.empty()) {
-    std::shared_ptr<Connection> connection = std::move(idle_.back());
+    std::shared_ptr<ClientConnection> connection = std::move(idle_.back());
     idle_.pop_back();
     if (connection->is_open()) return connection;
   }
   return Make();
 }
 
-void ConnectionPool::Give(std::shared_ptr<Connection> connection) {
+void ConnectionPool::Give(std::shared_ptr<ClientConnection> connection) {
   connection->Release();
   idle_.push_back(std::move(connection));
 }

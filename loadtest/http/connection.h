@@ -17,7 +17,7 @@ class io_context;
 namespace tandem {
 
 // Shared by who uses it and by its outstanding operations.
-class Connection : public std::enable_shared_from_this<Connection> {
+class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
  public:
   enum class End : uint8_t { kNotConnected, kClosed, kFailed };
 
@@ -31,7 +31,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     virtual void OnEnd(End end, const std::string& reason) = 0;
   };
 
-  virtual ~Connection() = default;
+  virtual ~ClientConnection() = default;
   // Connects first if it has not yet. The user stays until Release, Close or OnEnd.
   virtual void Send(std::string_view request, User* user) = 0;
   // It has no user now and waits for the next. What the server sends unasked closes it.
@@ -48,9 +48,9 @@ enum class TlsCheck : uint8_t { kVerify, kSkip };
 class ConnectionSource {
  public:
   virtual ~ConnectionSource() = default;
-  virtual std::shared_ptr<Connection> Take() = 0;  // idle, or a new one
-  virtual std::shared_ptr<Connection> Make() = 0;  // a new one
-  virtual void Give(std::shared_ptr<Connection> connection) = 0;
+  virtual std::shared_ptr<ClientConnection> Take() = 0;  // idle, or a new one
+  virtual std::shared_ptr<ClientConnection> Make() = 0;  // a new one
+  virtual void Give(std::shared_ptr<ClientConnection> connection) = 0;
 };
 
 // Makes connections to one server and keeps those that are idle.
@@ -61,14 +61,14 @@ class ConnectionPool final : public ConnectionSource {
   ~ConnectionPool() override;
   ConnectionPool(const ConnectionPool&) = delete;
 
-  std::shared_ptr<Connection> Take() override;
-  std::shared_ptr<Connection> Make() override;
-  void Give(std::shared_ptr<Connection> connection) override;
+  std::shared_ptr<ClientConnection> Take() override;
+  std::shared_ptr<ClientConnection> Make() override;
+  void Give(std::shared_ptr<ClientConnection> connection) override;
 
  private:
   struct Target;
   std::unique_ptr<Target> target_;
-  std::vector<std::shared_ptr<Connection>> idle_;
+  std::vector<std::shared_ptr<ClientConnection>> idle_;
 };
 
 }  // namespace tandem

@@ -11,9 +11,10 @@ namespace {
 
 constexpr size_t kMaxAnswerBytes = 64 << 20;
 
-class Fetcher final : private Connection::User, private ResponseReader::Sink {
+class Fetcher final : private ClientConnection::User, private ResponseReader::Sink {
  public:
-  explicit Fetcher(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  explicit Fetcher(std::shared_ptr<ClientConnection> connection)
+      : connection_(std::move(connection)) {}
   ~Fetcher() override { connection_->Close(); }
 
   FetchedAnswer Run(boost::asio::io_context& io, std::string_view request,
@@ -38,7 +39,7 @@ class Fetcher final : private Connection::User, private ResponseReader::Sink {
     is_done_ = true;
     connection_->Close();
   }
-  void OnEnd(Connection::End, const std::string& reason) override {
+  void OnEnd(ClientConnection::End, const std::string& reason) override {
     reader_.FeedEnd();
     if (!HasAnswer()) answer_.reason = reason;
     is_done_ = true;
@@ -52,7 +53,7 @@ class Fetcher final : private Connection::User, private ResponseReader::Sink {
     }
   }
 
-  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<ClientConnection> connection_;
   ResponseReader reader_;
   FetchedAnswer answer_;
   bool is_done_ = false;

@@ -34,7 +34,7 @@ struct LadderStepResult {
   std::string version;   // of /version: JSON, or empty
   LadderRunOutcome run;  // without answers once they are compared
   AnswerComparison answers;
-  TextScore text;
+  EchoScore text;
   std::string failure;  // why there are no figures, from outside; empty: there are
 
   double tokens_per_second() const;  // 0: not measured

@@ -43,7 +43,7 @@ size_t PieceBytes(int64_t max_model_len) {
   return std::min(kPieceBytes, static_cast<size_t>(fits));
 }
 
-TextScore ScorePiece(boost::asio::io_context& io, ConnectionSource& connections,
+EchoScore ScorePiece(boost::asio::io_context& io, ConnectionSource& connections,
                      const ScoredServer& server, const std::string& piece) {
   const nlohmann::json body = {{"model", server.model}, {"prompt", piece}, {"max_tokens", 0},
                                {"echo", true},          {"logprobs", 0},   {"temperature", 0}};
@@ -60,11 +60,11 @@ TextScore ScorePiece(boost::asio::io_context& io, ConnectionSource& connections,
 
 }  // namespace
 
-double TextScore::bits_per_byte() const {
+double EchoScore::bits_per_byte() const {
   return num_bytes == 0 ? 0.0 : nats / std::numbers::ln2 / static_cast<double>(num_bytes);
 }
 
-void TextScore::Add(const TextScore& other) {
+void EchoScore::Add(const EchoScore& other) {
   nats += other.nats;
   num_tokens += other.num_tokens;
   num_bytes += other.num_bytes;
@@ -90,7 +90,7 @@ std::vector<std::string> TextPieces(std::string_view text, size_t max_bytes,
   return pieces;
 }
 
-TextScore ScoreOfEcho(std::string_view answer, std::string_view piece) {
+EchoScore ScoreOfEcho(std::string_view answer, std::string_view piece) {
   const std::string where = "the answer to an echo";
   const Json json = ParseJson(answer, where);
   const Json::json_pointer list("/choices/0/logprobs");
@@ -100,7 +100,7 @@ TextScore ScoreOfEcho(std::string_view answer, std::string_view piece) {
   const Json& logprobs = json[list];
   const Json& values = logprobs.value("token_logprobs", Json::array());
   const Json& offsets = logprobs.value("text_offset", Json::array());
-  TextScore score;
+  EchoScore score;
   for (size_t i = 0; i < values.size(); ++i) {
     if (!values[i].is_number()) continue;
     if (score.num_tokens == 0 && i < offsets.size() && offsets[i].is_number_integer()) {
@@ -114,10 +114,10 @@ TextScore ScoreOfEcho(std::string_view answer, std::string_view piece) {
   return score;
 }
 
-TextScore ScoreText(boost::asio::io_context& io, const ScoredServer& server, std::string_view text,
+EchoScore ScoreText(boost::asio::io_context& io, const ScoredServer& server, std::string_view text,
                     const std::string& where) {
   ConnectionPool connections(io, server.url, TlsCheck::kVerify);
-  TextScore sum;
+  EchoScore sum;
   for (const std::string& piece : TextPieces(text, PieceBytes(server.max_model_len), where)) {
     sum.Add(ScorePiece(io, connections, server, piece));
   }

@@ -14,13 +14,13 @@
 
 namespace tandem {
 
-struct TextScore {
+struct EchoScore {
   double nats = 0.0;  // sum of -log p
   int64_t num_tokens = 0;
   int64_t num_bytes = 0;  // of these tokens: the first of a piece may have no probability
 
   double bits_per_byte() const;  // 0 when empty
-  void Add(const TextScore& other);
+  void Add(const EchoScore& other);
 };
 
 // Cut behind white space where there is any, never inside a character; each at most `max_bytes`,
@@ -29,7 +29,7 @@ std::vector<std::string> TextPieces(std::string_view text, size_t max_bytes,
                                     const std::string& where);
 
 // Of the answer to an echo of `piece` with logprobs. FormatError when it is none.
-TextScore ScoreOfEcho(std::string_view answer, std::string_view piece);
+EchoScore ScoreOfEcho(std::string_view answer, std::string_view piece);
 
 struct ScoredServer {
   const ServerUrl& url;
@@ -39,7 +39,7 @@ struct ScoredServer {
 
 // Asks for all pieces, one after the other; blocks in the io_context. DeviceError, with what the
 // server said, when it did not answer one.
-TextScore ScoreText(boost::asio::io_context& io, const ScoredServer& server, std::string_view text,
+EchoScore ScoreText(boost::asio::io_context& io, const ScoredServer& server, std::string_view text,
                     const std::string& where);
 
 }  // namespace tandem

@@ -17,7 +17,7 @@ std::string TimeText(double seconds, const Workload& workload) {
 
 }  // namespace
 
-std::string ProgressLine(const RunProgress& progress, const Workload& workload, int columns) {
+std::string ProgressLine(const LoadProgress& progress, const Workload& workload, int columns) {
   std::vector<std::string> parts = {
       fmt::format("{} done", FormatCount(progress.num_completed)),
       fmt::format("{} in flight", FormatCount(progress.num_in_flight))};

@@ -10,6 +10,6 @@ namespace tandem {
 
 // At most `columns` characters of ASCII: what does not fit is left out by whole parts, the last
 // first.
-std::string ProgressLine(const RunProgress& progress, const Workload& workload, int columns);
+std::string ProgressLine(const LoadProgress& progress, const Workload& workload, int columns);
 
 }  // namespace tandem

@@ -67,11 +67,11 @@ void Exchange::OnBytes(std::string_view bytes) {
   Complete();
 }
 
-void Exchange::OnEnd(Connection::End end, const std::string& reason) {
+void Exchange::OnEnd(ClientConnection::End end, const std::string& reason) {
   read_at_ = clock_.Now();
   // A server may close an idle connection at the moment at which we use it: once more then.
   const bool was_idle = connection_->num_requests() > 1;
-  if (end != Connection::End::kNotConnected && was_idle && !response_.has_started() &&
+  if (end != ClientConnection::End::kNotConnected && was_idle && !response_.has_started() &&
       !was_retried_) {
     was_retried_ = true;
     connection_ = connections_.Make();
@@ -79,9 +79,10 @@ void Exchange::OnEnd(Connection::End end, const std::string& reason) {
     return;
   }
   reason_ = reason;
-  if (end == Connection::End::kNotConnected) return Finish(Outcome::kRefused);
+  if (end == ClientConnection::End::kNotConnected) return Finish(Outcome::kRefused);
   response_.FeedEnd();
-  if (end == Connection::End::kClosed && response_.state() == ResponseReader::State::kComplete) {
+  if (end == ClientConnection::End::kClosed &&
+      response_.state() == ResponseReader::State::kComplete) {
     return Complete();
   }
   Finish(Outcome::kBroken);

@@ -28,7 +28,7 @@ struct ExchangeStart {
   bool keeps_text = false;   // the answer is wanted, for a conversation
 };
 
-class Exchange final : private Connection::User, private ResponseReader::Sink {
+class Exchange final : private ClientConnection::User, private ResponseReader::Sink {
  public:
   using Offset = RequestRecord::Offset;
 
@@ -65,7 +65,7 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
 
  private:
   void OnBytes(std::string_view bytes) override;
-  void OnEnd(Connection::End end, const std::string& reason) override;
+  void OnEnd(ClientConnection::End end, const std::string& reason) override;
   void OnHead(const ResponseReader& reader) override;
   void OnBody(std::string_view piece) override;
   void OnEvent(std::string_view data);
@@ -81,7 +81,7 @@ class Exchange final : private Connection::User, private ResponseReader::Sink {
   const RunClock& clock_;
 
   ExchangeStart ask_;
-  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<ClientConnection> connection_;
   ResponseReader response_;
   EventReader events_;
   bool is_running_ = false;

@@ -56,7 +56,7 @@ struct Due {
 class LoadRun::State final : public Exchange::Owner {
  public:
   State(const Workload& workload, const RunSettings& settings,
-        std::function<void(const RunProgress&)> on_progress)
+        std::function<void(const LoadProgress&)> on_progress)
       : workload_(workload),
         settings_(settings),
         on_progress_(std::move(on_progress)),
@@ -95,7 +95,7 @@ class LoadRun::State final : public Exchange::Owner {
         : exchange(pool, owner, clock) {}
 
     Exchange exchange;
-    std::unique_ptr<Conversation> conversation;  // that goes on after this exchange
+    std::unique_ptr<Dialogue> conversation;  // that goes on after this exchange
   };
 
   Offset Now() const { return clock_.Now(); }
@@ -255,7 +255,7 @@ class LoadRun::State final : public Exchange::Owner {
     });
   }
 
-  RunProgress Progress(Offset now) const {
+  LoadProgress Progress(Offset now) const {
     return {.seconds = std::chrono::duration<double>(now).count(),
             .num_due = num_due_,
             .num_completed = num_completed_,
@@ -314,7 +314,7 @@ class LoadRun::State final : public Exchange::Owner {
   asio::io_context io_{1};
   const Workload& workload_;
   const RunSettings settings_;
-  const std::function<void(const RunProgress&)> on_progress_;
+  const std::function<void(const LoadProgress&)> on_progress_;
   ConnectionPool pool_;
   RequestMaker maker_;
   std::unique_ptr<ArrivalProcess> arrivals_;  // null: closed loop
@@ -330,9 +330,9 @@ class LoadRun::State final : public Exchange::Owner {
   std::vector<size_t> free_slots_;      // open loop; in a closed one a slot is a user
   std::optional<Offset> next_arrival_;  // open loop
   std::deque<Offset> waiting_;          // due, and held back by max_in_flight
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;           // closed loop
-  std::deque<std::pair<std::unique_ptr<Conversation>, std::string>> ready_;  // with their answers
-  size_t next_entry_ = 0;                                                    // of the trace
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;       // closed loop
+  std::deque<std::pair<std::unique_ptr<Dialogue>, std::string>> ready_;  // with their answers
+  size_t next_entry_ = 0;                                                // of the trace
 
   Measures total_{"all"};
   std::vector<Measures> classes_;
@@ -351,7 +351,7 @@ class LoadRun::State final : public Exchange::Owner {
 };
 
 LoadRun::LoadRun(const Workload& workload, const RunSettings& settings,
-                 std::function<void(const RunProgress&)> on_progress)
+                 std::function<void(const LoadProgress&)> on_progress)
     : state_(std::make_unique<State>(workload, settings, std::move(on_progress))) {}
 
 LoadRun::~LoadRun() = default;

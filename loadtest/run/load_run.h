@@ -32,7 +32,7 @@ struct RunSettings {
   GoodLimits good_limits;
 };
 
-struct RunProgress {
+struct LoadProgress {
   double seconds = 0.0;
   int64_t num_due = 0;
   int64_t num_completed = 0;
@@ -46,7 +46,7 @@ class LoadRun {
  public:
   // Borrows the workload. `on_progress`, which may be empty, is called a few times a second.
   LoadRun(const Workload& workload, const RunSettings& settings,
-          std::function<void(const RunProgress&)> on_progress);
+          std::function<void(const LoadProgress&)> on_progress);
   ~LoadRun();
   LoadRun(const LoadRun&) = delete;
 

@@ -140,15 +140,14 @@ MadeRequest RequestMaker::MakeOf(size_t class_index, Prompt prompt, int64_t num_
       Finish(class_index, fmt::format(R"("messages":[{}])", messages), num_output_tokens);
   const int64_t num_turns = DrawLength(request.turns, choices_);
   if (num_turns > 1) {
-    made.conversation =
-        std::make_unique<Conversation>(Conversation{.class_index = class_index,
-                                                    .question = std::move(prompt.text),
-                                                    .num_turns_left = num_turns - 1});
+    made.conversation = std::make_unique<Dialogue>(Dialogue{.class_index = class_index,
+                                                            .question = std::move(prompt.text),
+                                                            .num_turns_left = num_turns - 1});
   }
   return made;
 }
 
-MadeRequest RequestMaker::Continue(std::unique_ptr<Conversation> conversation,
+MadeRequest RequestMaker::Continue(std::unique_ptr<Dialogue> conversation,
                                    const std::string& answer) {
   const size_t index = conversation->class_index;
   const RequestClass& request = workload_.classes[index];

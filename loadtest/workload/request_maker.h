@@ -20,7 +20,7 @@ struct RequestTarget {
 };
 
 // A dialogue that goes on: what was said is sent again with each turn.
-struct Conversation {
+struct Dialogue {
   size_t class_index = 0;
   std::string messages;  // JSON objects with commas between, without the list's brackets
   std::string question;  // the present turn's, JSON-escaped
@@ -30,8 +30,8 @@ struct Conversation {
 struct MadeRequest {
   std::string message;  // HTTP: head and body
   size_t class_index = 0;
-  int64_t cancel_after = 0;                    // 0: it is not cut
-  std::unique_ptr<Conversation> conversation;  // if it will go on
+  int64_t cancel_after = 0;                // 0: it is not cut
+  std::unique_ptr<Dialogue> conversation;  // if it will go on
 };
 
 // What a request asks for, before it is a message.
@@ -51,7 +51,7 @@ class RequestMaker {
   // The same request as Make's, for who writes the message; of prompts of token ids.
   TokenRequest MakeTokens();
   // The next turn. `answer` is what came to the last one, JSON-escaped.
-  MadeRequest Continue(std::unique_ptr<Conversation> conversation, const std::string& answer);
+  MadeRequest Continue(std::unique_ptr<Dialogue> conversation, const std::string& answer);
 
  private:
   struct Prompt {

@@ -34,20 +34,20 @@ TEST(TextQuality, RefusesWhatIsNoText) {
 
 // With a start token in front all bytes are scored; without, not those of the first token.
 TEST(TextQuality, ScoresTheBytesThatHaveProbabilities) {
-  const TextScore all = ScoreOfEcho(
+  const EchoScore all = ScoreOfEcho(
       R"({"choices":[{"logprobs":{"token_logprobs":[null,-1.5,-0.5],"text_offset":[0,0,2]}}]})",
       "abcd");
   EXPECT_EQ(all.num_bytes, 4);
   EXPECT_EQ(all.num_tokens, 2);
   EXPECT_DOUBLE_EQ(all.bits_per_byte(), 2.0 / std::numbers::ln2 / 4.0);
-  TextScore sum =
+  EchoScore sum =
       ScoreOfEcho(R"({"choices":[{"logprobs":{"token_logprobs":[null,-3],"text_offset":[0,1]}}]})",
                   "\xc3\xa4xy");
   EXPECT_EQ(sum.num_bytes, 2) << "the offset counts characters";
   sum.Add(all);
   EXPECT_EQ(sum.num_bytes, 6);
   EXPECT_DOUBLE_EQ(sum.nats, 5.0);
-  EXPECT_EQ(TextScore().bits_per_byte(), 0.0);
+  EXPECT_EQ(EchoScore().bits_per_byte(), 0.0);
 }
 
 TEST(TextQuality, NamesAnswersWithoutProbabilities) {

@@ -20,7 +20,7 @@ struct TestClock final : RunClock {
   RequestRecord::Offset Now() const override { return now; }
 };
 
-struct TestConnection final : Connection {
+struct TestConnection final : ClientConnection {
   User* user = nullptr;
   std::string sent;
   bool is_closed = false;
@@ -45,18 +45,18 @@ struct TestConnections final : ConnectionSource {
   std::shared_ptr<TestConnection> last;
   int num_made = 0;
 
-  std::shared_ptr<Connection> Take() override {
+  std::shared_ptr<ClientConnection> Take() override {
     if (idle.empty()) return Make();
     last = idle.front();
     idle.pop_front();
     return last;
   }
-  std::shared_ptr<Connection> Make() override {
+  std::shared_ptr<ClientConnection> Make() override {
     ++num_made;
     last = std::make_shared<TestConnection>();
     return last;
   }
-  void Give(std::shared_ptr<Connection> connection) override {
+  void Give(std::shared_ptr<ClientConnection> connection) override {
     connection->Release();
     idle.push_back(std::static_pointer_cast<TestConnection>(connection));
   }
@@ -82,9 +82,9 @@ class ExchangeTest : public ::testing::Test, protected Exchange::Owner {
     clock_.now = at;
     connections_.last->user->OnBytes(bytes);
   }
-  void End(microseconds at, Connection::End end) {
+  void End(microseconds at, ClientConnection::End end) {
     clock_.now = at;
-    Connection::User* const user = connections_.last->user;
+    ClientConnection::User* const user = connections_.last->user;
     connections_.last->Close();
     user->OnEnd(end, "the end");
   }
@@ -163,7 +163,7 @@ TEST_F(ExchangeTest, AStreamWithoutItsEndIsBroken) {
   Start(milliseconds(0));
   Bytes(milliseconds(1),
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + std::string(kText));
-  End(milliseconds(2), Connection::End::kClosed);
+  End(milliseconds(2), ClientConnection::End::kClosed);
   EXPECT_EQ(exchange_.record().outcome, Outcome::kBroken);
   EXPECT_NE(exchange_.reason().find("without a finish reason"), std::string::npos);
 }
@@ -174,11 +174,11 @@ TEST_F(ExchangeTest, AnIdleConnectionThatEndsIsReplacedOnce) {
   EXPECT_EQ(num_done_, 1);
   Start(milliseconds(2));
   EXPECT_EQ(connections_.num_made, 1) << "it is used again";
-  End(milliseconds(3), Connection::End::kClosed);
+  End(milliseconds(3), ClientConnection::End::kClosed);
   EXPECT_EQ(connections_.num_made, 2);
   EXPECT_EQ(connections_.last->sent, "ask");
   EXPECT_TRUE(exchange_.is_running());
-  End(milliseconds(4), Connection::End::kClosed);
+  End(milliseconds(4), ClientConnection::End::kClosed);
   EXPECT_EQ(exchange_.record().outcome, Outcome::kBroken) << "a new one is not";
   EXPECT_TRUE(exchange_.was_retried());
 }
@@ -193,7 +193,7 @@ TEST_F(ExchangeTest, BytesAfterTheAnswerCostTheConnection) {
 
 TEST_F(ExchangeTest, NoConnectionIsARefusal) {
   Start(milliseconds(0));
-  End(milliseconds(1), Connection::End::kNotConnected);
+  End(milliseconds(1), ClientConnection::End::kNotConnected);
   EXPECT_EQ(exchange_.record().outcome, Outcome::kRefused);
   EXPECT_EQ(exchange_.reason(), "the end");
 }
