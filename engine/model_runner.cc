@@ -1,8 +1,9 @@
 #include "engine/model_runner.h"
 
 #include <algorithm>
-#include <limits>
+#include <array>
 #include <numeric>
+#include <utility>
 
 #include "engine/weights/loader.h"
 #include "engine/weights/tensor_table.h"
@@ -11,8 +12,13 @@
 namespace tandem {
 namespace {
 
-// Rows that go through the output head at once: bounds the logits buffer for large vocabularies.
+// Rows that go through the output head at once: bounds the logits buffer for large vocabularies. On
+// a device beside the CPU, where few rows cost as much as many, all that a step draws if that takes
+// no more than so many bytes.
 constexpr int64_t kLogitRows = 64;
+constexpr int64_t kLogitBytes = int64_t{256} << 20;
+// Recordings of steps: sizes of a batch times lengths of its longest sequence, by powers of two.
+constexpr size_t kMostRecordings = 128;
 // Of the available memory, what the KV pool may take when its size is not given.
 constexpr double kKvShare = 0.4;
 // Of a device's own memory, what stays free for the scratch of ops.
@@ -91,6 +97,12 @@ RunnerLimits LimitsOf(const ModelConfig& config, const ModelRunnerOptions& optio
           .vocab_size = config.vocab_size};
 }
 
+int64_t LogitRows(const ModelConfig& config, const ModelRunnerOptions& options) {
+  if (options.device == kCpuDevice) return kLogitRows;
+  const int64_t most = kLogitBytes / (config.vocab_size * static_cast<int64_t>(sizeof(float)));
+  return std::max(kLogitRows, std::min(options.max_sequences, most));
+}
+
 int Threads(const ModelRunnerOptions& options) {
   return options.num_threads > 0 ? options.num_threads : AvailableProcessors();
 }
@@ -122,9 +134,17 @@ ModelRunner::ModelRunner(ModelConfig config, ModelWeights weights,
                .workspace = workspace_},
       weights_(MoveToDevice(context_, std::move(weights))),
       transformer_(config_, weights_, options.max_step_tokens),
-      logits_(DType::kF32, {kLogitRows, config_.vocab_size}, options.device),
+      logits_(DType::kF32, {LogitRows(config_, options), config_.vocab_size}, options.device),
       limits_(LimitsOf(config_, options)),
-      kv_(LayoutOf(config_, options), limits_.num_pages, options.device) {
+      records_(options.record_steps && CanRecord(context_)),
+      kv_(LayoutOf(config_, options), limits_.num_pages + (records_ ? 1 : 0), options.device),
+      recordings_(kMostRecordings) {
+  if (records_) {
+    Tensor numbers(DType::kI32, {logits_.shape()[0]});
+    std::iota(numbers.data<int32_t>(), numbers.data<int32_t>() + logits_.shape()[0], 0);
+    row_numbers_ = Tensor(DType::kI32, numbers.shape(), options.device);
+    Copy(context_, numbers, row_numbers_);
+  }
   Synchronize(context_);
 }
 
@@ -134,7 +154,7 @@ MemoryReport ModelRunner::memory() const {
           .activation_bytes = transformer_.activation_bytes() + logits_.size_bytes(),
           .kv_bytes = kv_.num_pages() * layout.page_bytes(),
           .kv_token_bytes = layout.page_bytes() / KvLayout::kPageTokens,
-          .kv_tokens = kv_.num_pages() * KvLayout::kPageTokens};
+          .kv_tokens = limits_.num_pages * KvLayout::kPageTokens};
 }
 
 std::string ModelRunner::DescribePlace() const {
@@ -152,13 +172,16 @@ void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
     sequence.prompt.clear();
   }
   if (batch.sequences.empty()) return;
-  tokens_.Assign(context_, batch.sequences);
-  transformer_.Forward(context_, tokens_, kv_);
   CollectWantedRows(batch);
-  for (size_t begin = 0; begin < wanted_.size(); begin += kLogitRows) {
-    const size_t count = std::min<size_t>(wanted_.size() - begin, kLogitRows);
-    FinishRows(batch, std::span(wanted_).subspan(begin, count), result);
+  ReserveOutputs(batch);
+  if (const std::optional<StepShape> shape = RecordedShape(batch)) {
+    RunAsRecorded(batch, *shape);
+  } else {
+    RunPlainly(batch);
   }
+  FetchOutputs();
+  Synchronize(context_);
+  ReportRows(batch, result);
 }
 
 void ModelRunner::CollectWantedRows(const StepBatch& batch) {
@@ -181,6 +204,99 @@ void ModelRunner::CollectWantedRows(const StepBatch& batch) {
     }
     first_row += sequence.count;
   }
+}
+
+const SequenceStep& ModelRunner::SequenceOf(const StepBatch& batch, int64_t row) const {
+  return batch.sequences[static_cast<size_t>(wanted_[static_cast<size_t>(row)].sequence)];
+}
+
+// How many of the best ids somebody wants of a row.
+int64_t ModelRunner::NumTop(const StepBatch& batch, int64_t row) const {
+  const SamplingParams& params = *SequenceOf(batch, row).sampling;
+  const bool draws = wanted_[static_cast<size_t>(row)].next < 0;
+  const int64_t wanted = (draws ? params.logprobs : params.prompt_logprobs).value_or(0);
+  return std::min(wanted, config_.vocab_size);
+}
+
+// Also rows of logits that nobody wants have statistics, where a step is padded.
+void ModelRunner::ReserveOutputs(const StepBatch& batch) {
+  const auto num_rows = static_cast<int64_t>(wanted_.size());
+  outputs_.num_top = 0;
+  for (int64_t row = 0; row < num_rows; ++row) {
+    outputs_.num_top = std::max(outputs_.num_top, NumTop(batch, row));
+  }
+  outputs_.ids.Reserve(context_, num_rows);
+  outputs_.log_probs.Reserve(context_, num_rows);
+  outputs_.statistics.Reserve(context_, 2 * std::max(num_rows, logits_.shape()[0]));
+  outputs_.top_ids.Reserve(context_, num_rows * outputs_.num_top);
+  outputs_.top_log_probs.Reserve(context_, num_rows * outputs_.num_top);
+  bool any_is_given = false;
+  for (int64_t row = 0; row < num_rows; ++row) {
+    const TokenId next = wanted_[static_cast<size_t>(row)].next;
+    outputs_.ids.host()[row] = next;
+    any_is_given |= next >= 0;
+  }
+  if (any_is_given) outputs_.ids.ToDevice(context_, num_rows);
+}
+
+// A step in which every sequence brings one token and draws the next; in another, launches take
+// less of the time, and there are too many shapes.
+std::optional<StepShape> ModelRunner::RecordedShape(const StepBatch& batch) const {
+  if (!records_ || wanted_.size() != batch.sequences.size()) return std::nullopt;
+  const StepShape largest{
+      .num_tokens = std::min(options_.max_sequences, logits_.shape()[0]),
+      .max_pages = (limits_.max_context + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens};
+  StepShape shape{.num_tokens = static_cast<int64_t>(batch.sequences.size()), .max_pages = 1};
+  for (const SequenceStep& sequence : batch.sequences) {
+    if (sequence.count != 1 || !sequence.sample) return std::nullopt;
+    shape.max_pages = std::max(shape.max_pages, static_cast<int64_t>(sequence.pages.size()));
+  }
+  if (shape.num_tokens > largest.num_tokens || shape.max_pages > largest.max_pages) {
+    return std::nullopt;
+  }
+  return PaddedShape(shape, largest);
+}
+
+// Row i of the logits is sequence i's; rows after those of the sequences are padding.
+void ModelRunner::RunAsRecorded(const StepBatch& batch, const StepShape& shape) {
+  tokens_.Assign(context_, batch.sequences,
+                 {.num_tokens = shape.num_tokens,
+                  .max_pages = shape.max_pages,
+                  .page = static_cast<PageId>(limits_.num_pages)});
+  transformer_.ReservePositions(context_, tokens_.max_position() + 1);
+  const std::array<const void*, 2> memory = {tokens_.address(), outputs_.statistics.data()};
+  recordings_.Run(context_, shape, memory, [this] {
+    transformer_.Forward(context_, tokens_, kv_);
+    ComputeLogits(row_numbers_.view().Rows(0, tokens_.num_tokens()), 0);
+  });
+  FinishRows(batch, {.first = 0, .count = static_cast<int64_t>(wanted_.size())});
+}
+
+void ModelRunner::RunPlainly(const StepBatch& batch) {
+  const auto num_rows = static_cast<int64_t>(wanted_.size());
+  token_rows_.Reserve(context_, num_rows);
+  for (int64_t row = 0; row < num_rows; ++row) {
+    token_rows_.host()[row] = wanted_[static_cast<size_t>(row)].token_row;
+  }
+  token_rows_.ToDevice(context_, num_rows);
+  tokens_.Assign(context_, batch.sequences);
+  transformer_.Forward(context_, tokens_, kv_);
+  const int64_t most = logits_.shape()[0];
+  for (int64_t first = 0; first < num_rows; first += most) {
+    const Round round{.first = first, .count = std::min(num_rows - first, most)};
+    ComputeLogits(token_rows_.view({round.count}, first), first);
+    FinishRows(batch, round);
+  }
+}
+
+// Logits of some tokens of the last Forward; their statistics are those of rows from `first` on.
+void ModelRunner::ComputeLogits(ConstTensorView token_rows, int64_t first) {
+  const int64_t num_rows = token_rows.dim(0);
+  const TensorView logits = logits_.view().Rows(0, num_rows);
+  transformer_.Logits(context_, token_rows, logits);  // [rows, vocab]
+  LogSoftmaxStatistics(
+      context_,
+      {.logits = logits, .statistics = outputs_.statistics.view({num_rows, 2}, 2 * first)});
 }
 
 // The row's banned ids go to the end of `banned_`, which has room for them.
@@ -211,32 +327,26 @@ SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
 
 // Fills outputs_.ids: a token for each row that draws. Such rows are not contiguous where prompt
 // rows lie between them, so each contiguous stretch is one call.
-void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows,
-                             ConstTensorView logits) {
-  const auto num_rows = static_cast<int64_t>(rows.size());
-  outputs_.ids.Reserve(context_, num_rows);
+void ModelRunner::DrawTokens(const StepBatch& batch, const Round& round, ConstTensorView logits) {
+  const auto draws = [&](int64_t row) {
+    return row < round.count && wanted_[static_cast<size_t>(round.first + row)].next < 0;
+  };
   banned_.clear();
   size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
-  for (size_t index = 0; index < rows.size(); ++index) {
-    const WantedRow& row = rows[index];
-    outputs_.ids.host()[index] = row.next;
-    const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
-    if (row.next < 0)
-      most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
+  for (int64_t row = 0; row < round.count; ++row) {
+    if (!draws(row)) continue;
+    const SequenceStep& sequence = SequenceOf(batch, round.first + row);
+    most_banned += sequence.eos_ids.size() + sequence.sampling->stop_token_ids.size();
   }
   banned_.reserve(most_banned);
-  outputs_.ids.ToDevice(context_, num_rows);
-  const TensorView ids = outputs_.ids.view({num_rows});
-  for (size_t begin = 0; begin < rows.size();) {
-    size_t end = begin;
+  for (int64_t begin = 0; begin < round.count;) {
+    int64_t end = begin;
     draws_.clear();
-    while (end < rows.size() && rows[end].next < 0) {
-      draws_.push_back(DescribeDraw(batch.sequences[static_cast<size_t>(rows[end++].sequence)]));
-    }
+    while (draws(end)) draws_.push_back(DescribeDraw(SequenceOf(batch, round.first + end++)));
     if (end > begin) {
-      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
-      Sample(context_,
-             {.logits = logits.Rows(first, count), .rows = draws_, .ids = ids.Rows(first, count)});
+      Sample(context_, {.logits = logits.Rows(begin, end - begin),
+                        .rows = draws_,
+                        .ids = outputs_.ids.view({end - begin}, round.first + begin)});
     }
     begin = std::max(end, begin + 1);
   }
@@ -244,87 +354,67 @@ void ModelRunner::DrawTokens(const StepBatch& batch, std::span<const WantedRow> 
 
 // Fills the top ids of each contiguous stretch of rows that want some, as many in every row as the
 // row that wants most: the best of fewer are the first of these.
-void ModelRunner::RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows,
-                             ConstTensorView logits) {
-  const auto num_top = [&](const WantedRow& row) -> int64_t {
-    const SamplingParams& params = *batch.sequences[static_cast<size_t>(row.sequence)].sampling;
-    return (row.next < 0 ? params.logprobs : params.prompt_logprobs).value_or(0);
-  };
-  int64_t most = 0;
-  for (const WantedRow& row : rows) most = std::max(most, num_top(row));
-  most = outputs_.num_top = std::min(most, config_.vocab_size);
+void ModelRunner::RankTopIds(const StepBatch& batch, const Round& round, ConstTensorView logits) {
+  const int64_t most = outputs_.num_top;
   if (most == 0) return;
-  const auto num_tops = static_cast<int64_t>(rows.size()) * most;
-  outputs_.top_ids.Reserve(context_, num_tops);
-  outputs_.top_log_probs.Reserve(context_, num_tops);
-  for (size_t begin = 0; begin < rows.size();) {
-    size_t end = begin;
-    while (end < rows.size() && num_top(rows[end]) > 0) ++end;
+  for (int64_t begin = 0; begin < round.count;) {
+    int64_t end = begin;
+    while (end < round.count && NumTop(batch, round.first + end) > 0) ++end;
     if (end > begin) {
-      const auto first = static_cast<int64_t>(begin), count = static_cast<int64_t>(end - begin);
+      const int64_t first = round.first + begin, count = end - begin;
       const Shape stretch{count, most};
       const TensorView ids = outputs_.top_ids.view(stretch, first * most);
-      TopIds(context_, {.logits = logits.Rows(first, count), .ids = ids});
-      PickLogProbs(context_, {.logits = logits.Rows(first, count),
+      TopIds(context_, {.logits = logits.Rows(begin, count), .ids = ids});
+      PickLogProbs(context_, {.logits = logits.Rows(begin, count),
                               .statistics = outputs_.statistics.view({count, 2}, 2 * first),
                               .ids = ids,
                               .log_probs = outputs_.top_log_probs.view(stretch, first * most)});
     }
     begin = std::max(end, begin + 1);
   }
-  outputs_.top_ids.ToHost(context_, num_tops);
-  outputs_.top_log_probs.ToHost(context_, num_tops);
 }
 
-// Logits, log-probabilities and draws of at most kLogitRows rows.
-void ModelRunner::FinishRows(const StepBatch& batch, std::span<const WantedRow> rows,
-                             StepResult& result) {
-  const auto num_rows = static_cast<int64_t>(rows.size());
-  token_rows_.Reserve(context_, num_rows);
-  for (size_t i = 0; i < rows.size(); ++i) token_rows_.host()[i] = rows[i].token_row;
-  token_rows_.ToDevice(context_, num_rows);
-  const TensorView logits = logits_.view().Rows(0, num_rows);
-  transformer_.Logits(context_, token_rows_.view({num_rows}), logits);  // [rows, vocab]
-  outputs_.statistics.Reserve(context_, 2 * num_rows);
-  const TensorView statistics = outputs_.statistics.view({num_rows, 2});
-  LogSoftmaxStatistics(context_, {.logits = logits, .statistics = statistics});
-  DrawTokens(batch, rows, logits);
-  outputs_.log_probs.Reserve(context_, num_rows);
+// Draws and log-probabilities of rows whose logits and statistics are there.
+void ModelRunner::FinishRows(const StepBatch& batch, const Round& round) {
+  const int64_t first = round.first, count = round.count;
+  const TensorView logits = logits_.view().Rows(0, count);
+  DrawTokens(batch, round, logits);
   PickLogProbs(context_, {.logits = logits,
-                          .statistics = statistics,
-                          .ids = outputs_.ids.view({num_rows, 1}),
-                          .log_probs = outputs_.log_probs.view({num_rows, 1})});
-  RankTopIds(batch, rows, logits);
+                          .statistics = outputs_.statistics.view({count, 2}, 2 * first),
+                          .ids = outputs_.ids.view({count, 1}, first),
+                          .log_probs = outputs_.log_probs.view({count, 1}, first)});
+  RankTopIds(batch, round, logits);
+}
+
+void ModelRunner::FetchOutputs() {
+  const auto num_rows = static_cast<int64_t>(wanted_.size());
   outputs_.ids.ToHost(context_, num_rows);
   outputs_.log_probs.ToHost(context_, num_rows);
+  if (outputs_.num_top == 0) return;
   outputs_.statistics.ToHost(context_, 2 * num_rows);
-  Synchronize(context_);
-  ReportRows(batch, rows, result);
+  outputs_.top_ids.ToHost(context_, num_rows * outputs_.num_top);
+  outputs_.top_log_probs.ToHost(context_, num_rows * outputs_.num_top);
 }
 
 // From outputs_ alone.
-void ModelRunner::ReportRows(const StepBatch& batch, std::span<const WantedRow> rows,
-                             StepResult& result) {
-  const ConstTensorView statistics(outputs_.statistics.host(),
-                                   {static_cast<int64_t>(rows.size()), 2});
-  for (size_t index = 0; index < rows.size(); ++index) {
-    const WantedRow& row = rows[index];
-    const SequenceStep& sequence = batch.sequences[static_cast<size_t>(row.sequence)];
-    const bool draw = row.next < 0;
-    const auto& num_top = draw ? sequence.sampling->logprobs : sequence.sampling->prompt_logprobs;
+void ModelRunner::ReportRows(const StepBatch& batch, StepResult& result) {
+  const auto num_rows = static_cast<int64_t>(wanted_.size());
+  const ConstTensorView statistics(std::as_const(outputs_.statistics).host(), {num_rows, 2});
+  for (int64_t row = 0; row < num_rows; ++row) {
+    const int64_t num_top = NumTop(batch, row);
     ScoredToken scored;
-    scored.token.id = outputs_.ids.host()[index];
-    if (scored.token.id >= 0) scored.token.logprob = outputs_.log_probs.host()[index];
-    const auto at = static_cast<int64_t>(index);
-    if (num_top.value_or(0) > 0 && StatisticsOf(statistics, at).finite()) {
-      const int64_t first = at * outputs_.num_top;
-      for (int64_t i = first; i < first + std::min<int64_t>(*num_top, config_.vocab_size); ++i) {
+    scored.token.id = outputs_.ids.host()[row];
+    if (scored.token.id >= 0) scored.token.logprob = outputs_.log_probs.host()[row];
+    if (num_top > 0 && StatisticsOf(statistics, row).finite()) {
+      const int64_t first = row * outputs_.num_top;
+      for (int64_t i = first; i < first + num_top; ++i) {
         scored.top.push_back(
             {.id = outputs_.top_ids.host()[i], .logprob = outputs_.top_log_probs.host()[i]});
       }
     }
-    SequenceResult& target = result.sequences[static_cast<size_t>(row.sequence)];
-    if (draw) {
+    const WantedRow& wanted = wanted_[static_cast<size_t>(row)];
+    SequenceResult& target = result.sequences[static_cast<size_t>(wanted.sequence)];
+    if (wanted.next < 0) {
       target.sampled = std::move(scored);
     } else {
       target.prompt.push_back(std::move(scored));

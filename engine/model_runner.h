@@ -1,13 +1,14 @@
 #pragma once
 // The real Runner: one model on one device, from a checkpoint directory to drawn tokens. Owns
-// weights, KV pool, threads and activations. Run is called by one thread at a time (the engine
-// loop's).
+// weights, KV pool, threads, activations and recordings of steps. Run is called by one thread at a
+// time (the engine loop's), and waits for the device once.
 
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "engine/model/step_recordings.h"
 #include "engine/model/token_batch.h"
 #include "engine/model/transformer.h"
 #include "engine/runner.h"
@@ -28,6 +29,7 @@ struct ModelRunnerOptions {
   int num_threads = 0;               // 0: all processors this process may use
   InstructionSet isa = BestInstructionSet();
   std::string rope_scaling;  // ApplyRopeScaling's option; empty: as the config says
+  bool record_steps = true;  // those that only draw, where the device can
 };
 
 // What the model and its cache take, in bytes.
@@ -52,11 +54,13 @@ class ModelRunner : public Runner {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
-  // For the trainer's optimiser, which writes them while no step runs.
+  // For the trainer's optimiser, which writes them while no step runs, where they are.
   ModelWeights& weights() { return weights_; }
   const ModelRunnerOptions& options() const { return options_; }
   int num_threads() const { return pool_.num_threads(); }
   MemoryReport memory() const;
+  RecordingCounts recordings() const { return recordings_.counts(); }
+  bool records_steps() const { return records_; }
   // "avx512bf16, 2 threads" or "NVIDIA H200 (sm_90)".
   std::string DescribePlace() const;
 
@@ -68,14 +72,28 @@ class ModelRunner : public Runner {
     TokenId next = -1;  // prompt log-probability of this id; -1: draw a token
   };
 
-  void CollectWantedRows(const StepBatch& batch);
-  void FinishRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
-  void DrawTokens(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
-  void RankTopIds(const StepBatch& batch, std::span<const WantedRow> rows, ConstTensorView logits);
-  void ReportRows(const StepBatch& batch, std::span<const WantedRow> rows, StepResult& result);
-  SampleRow DescribeDraw(const SequenceStep& sequence);
+  // Some of wanted_ that go through the head together.
+  struct Round {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
 
-  // What the ops leave of at most kLogitRows rows, and all that is reported of them.
+  void CollectWantedRows(const StepBatch& batch);
+  void ReserveOutputs(const StepBatch& batch);
+  std::optional<StepShape> RecordedShape(const StepBatch& batch) const;
+  void RunAsRecorded(const StepBatch& batch, const StepShape& shape);
+  void RunPlainly(const StepBatch& batch);
+  void ComputeLogits(ConstTensorView token_rows, int64_t first);
+  void FinishRows(const StepBatch& batch, const Round& round);
+  void DrawTokens(const StepBatch& batch, const Round& round, ConstTensorView logits);
+  void RankTopIds(const StepBatch& batch, const Round& round, ConstTensorView logits);
+  void FetchOutputs();
+  void ReportRows(const StepBatch& batch, StepResult& result);
+  SampleRow DescribeDraw(const SequenceStep& sequence);
+  const SequenceStep& SequenceOf(const StepBatch& batch, int64_t row) const;
+  int64_t NumTop(const StepBatch& batch, int64_t row) const;
+
+  // What the ops leave of all of wanted_, and all that is reported of them.
   struct RowOutputs {
     StagedTensor<int32_t> ids;          // [rows]: drawn, or the prompt's next
     StagedTensor<float> log_probs;      // [rows]: of ids
@@ -93,17 +111,20 @@ class ModelRunner : public Runner {
   Context context_;
   ModelWeights weights_;
   Transformer transformer_;
-  Tensor logits_;        // [kLogitRows, vocab], f32
+  Tensor logits_;        // [rows of a round, vocab], f32
   RunnerLimits limits_;  // pages: of the memory that all of the above have left
-  KvPool kv_;
+  const bool records_;   // steps that only draw
+  KvPool kv_;            // limits_.num_pages; if it records, one more, of the tokens that pad
 
   // Reused between steps.
   TokenBatch tokens_;
   std::vector<WantedRow> wanted_;     // of the current step, in batch order
-  StagedTensor<int32_t> token_rows_;  // of those that go through the head now
+  StagedTensor<int32_t> token_rows_;  // of wanted_
   RowOutputs outputs_;
   std::vector<SampleRow> draws_;
   std::vector<int32_t> banned_;  // of the rows that draw, one after another
+  Tensor row_numbers_;           // [rows of a round]: 0, 1, ...; if it records
+  StepRecordings recordings_;
 };
 
 }  // namespace tandem

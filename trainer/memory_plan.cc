@@ -25,8 +25,8 @@ int64_t KeptBytes(const ModelConfig& config, DType dtype, int64_t tokens, Keep k
   const DType activation = ActivationOf(dtype);
   const int64_t inputs =
       keep == Keep::kLayerInputs ? 4 * config.num_layers * tokens * config.hidden_size : 0;
-  return inputs + ActivationBytes(AllocateActivations(config, tokens, activation, activation, keep,
-                                                      kCpuDevice));
+  return inputs +
+         ActivationBytes(AllocateActivations(config, tokens, activation, keep, kCpuDevice));
 }
 
 // rows * intermediate of the widest feed-forward block, for each token.

@@ -93,6 +93,10 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
                 .min = 0.05,
                 .max = 1.0,
                 .group = kGroup});
+  settings.Add("enforce-eager", &options.enforce_eager,
+               {.help = "launch every op of every step by itself, and record no steps as graphs on "
+                        "a GPU; slower, with the same results",
+                .group = kGroup});
 }
 
 std::filesystem::path FindModelDirectory(const ModelOptions& options) {
@@ -128,6 +132,7 @@ ModelRunnerOptions RunnerOptions(const ModelOptions& options,
     runner.isa = *options.cpu_isa;
   }
   runner.rope_scaling = options.rope_scaling;
+  runner.record_steps = !options.enforce_eager;
   return runner;
 }
 

@@ -21,6 +21,7 @@ struct ModelOptions {
   int64_t max_model_len = 0;            // 0: the model's
   int64_t kv_cache_memory = 0;          // bytes; 0: from the memory that is available
   double gpu_memory_utilization = 0.9;  // of a GPU's memory, what the process may take
+  bool enforce_eager = false;           // no recordings of steps
   int64_t max_num_seqs = 64;
   int64_t max_num_batched_tokens = 512;
   int32_t threads = 0;                    // 0: all

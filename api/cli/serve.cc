@@ -20,6 +20,7 @@
 #include "api/routes/all_routes.h"
 #include "api/routes/answer_cache.h"
 #include "api/routes/startup_gate.h"
+#include "engine/warm_up.h"
 
 namespace tandem {
 
@@ -176,6 +177,7 @@ int Serve(const CommandLine& line) {
   LoggedMetrics metrics(
       options.served_model_names.empty() ? model.name : options.served_model_names.front(),
       options.metric_names, log);
+  WarmUp(*model.runner);
   const std::unique_ptr<Runner> failing = MakeFailingRunner(options, *model.runner, log);
   EngineLoop loop(failing ? *failing : *model.runner, SchedulerOf(options), &metrics);
   LoopEngine engine(loop);

@@ -17,20 +17,24 @@ FeedForwardActivations FeedForwardFor(int64_t rows, int64_t intermediate, DType 
           .activated = Tensor(activation, {rows, intermediate}, device)};
 }
 
-MoeActivations MoeFor(const ModelConfig& config, int64_t tokens, DType activation, DType input,
-                      Keep keep, Device device) {
+MoeActivations MoeFor(const ModelConfig& config, int64_t tokens, DType activation, Keep keep,
+                      Device device) {
   const MoeConfig& moe = config.moe;
   const int64_t rows = tokens * moe.top_k;
-  MoeActivations made{.logits = Tensor(DType::kF32, {tokens, moe.num_experts}, device),
-                      .experts = Tensor(DType::kI32, {tokens, moe.top_k}, device),
-                      .shares = Tensor(DType::kF32, {tokens, moe.top_k}, device),
-                      .offsets = Tensor(DType::kI32, {moe.num_experts + 1}, device),
-                      .row_of = Tensor(DType::kI32, {tokens, moe.top_k}, device),
-                      .token_of = Tensor(DType::kI32, {rows}, device),
-                      .gathered = Tensor(input, {rows, config.hidden_size}, device),
-                      .routed = FeedForwardFor(rows, moe.intermediate_size, activation, device),
-                      .output = Tensor(DType::kF32, {rows, config.hidden_size}, device),
-                      .shared = {}};
+  MoeActivations made{
+      .logits = Tensor(DType::kF32, {tokens, moe.num_experts}, device),
+      .experts = Tensor(DType::kI32, {tokens, moe.top_k}, device),
+      .shares = Tensor(DType::kF32, {tokens, moe.top_k}, device),
+      .offsets = Tensor(DType::kI32, {moe.num_experts + 1}, device),
+      .row_of = Tensor(DType::kI32, {tokens, moe.top_k}, device),
+      .token_of = Tensor(DType::kI32, {rows}, device),
+      .routed = {.activated = Tensor(activation, {rows, moe.intermediate_size}, device)},
+      .output = Tensor(DType::kF32, {rows, config.hidden_size}, device),
+      .shared = {}};
+  if (keep != Keep::kNothing) {
+    made.gathered = Tensor(activation, {rows, config.hidden_size}, device);
+    made.routed.gate_up = Tensor(DType::kF32, {rows, 2 * moe.intermediate_size}, device);
+  }
   const int64_t num_shared =
       keep != Keep::kNothing ? moe.num_shared : std::min<int64_t>(moe.num_shared, 1);
   for (int64_t i = 0; i < num_shared; ++i) {
@@ -39,8 +43,8 @@ MoeActivations MoeFor(const ModelConfig& config, int64_t tokens, DType activatio
   return made;
 }
 
-LayerActivations LayerFor(const ModelConfig& config, int64_t tokens, DType activation, DType input,
-                          Keep keep, Device device, const Sizes& sizes) {
+LayerActivations LayerFor(const ModelConfig& config, int64_t tokens, DType activation, Keep keep,
+                          Device device, const Sizes& sizes) {
   const int64_t heads = config.num_heads, dim = config.head_dim, hidden = config.hidden_size;
   LayerActivations made;
   made.attention_normed = Tensor(activation, {tokens, hidden}, device);
@@ -54,15 +58,14 @@ LayerActivations LayerFor(const ModelConfig& config, int64_t tokens, DType activ
     made.ffn_normed = Tensor(activation, {tokens, hidden}, device);
   }
   if (sizes.dense > 0) made.dense = FeedForwardFor(tokens, sizes.dense, activation, device);
-  if (sizes.moe > 0) made.moe = MoeFor(config, tokens, activation, input, keep, device);
+  if (sizes.moe > 0) made.moe = MoeFor(config, tokens, activation, keep, device);
   return made;
 }
 
 }  // namespace
 
 std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int64_t max_tokens,
-                                                  DType activation, DType input, Keep keep,
-                                                  Device device) {
+                                                  DType activation, Keep keep, Device device) {
   std::vector<LayerActivations> all;
   Sizes any;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -73,11 +76,11 @@ std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int
       any.dense = sizes.dense = config.intermediate_size;
     }
     if (keep == Keep::kForBackward) {
-      all.push_back(LayerFor(config, max_tokens, activation, input, keep, device, sizes));
+      all.push_back(LayerFor(config, max_tokens, activation, keep, device, sizes));
     }
   }
   if (keep != Keep::kForBackward) {
-    all.push_back(LayerFor(config, max_tokens, activation, input, keep, device, any));
+    all.push_back(LayerFor(config, max_tokens, activation, keep, device, any));
   }
   return all;
 }

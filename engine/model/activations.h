@@ -24,15 +24,15 @@ struct FeedForwardActivations {
 
 // Of a mixture; rows = tokens * top_k, sorted by expert.
 struct MoeActivations {
-  Tensor logits;    // [tokens, num_experts], f32
-  Tensor experts;   // [tokens, top_k], i32
-  Tensor shares;    // [tokens, top_k], f32
-  Tensor offsets;   // [num_experts + 1], i32
-  Tensor row_of;    // [tokens, top_k], i32
-  Tensor token_of;  // [rows], i32
-  Tensor gathered;  // [rows, hidden], the matmul's dtype
-  FeedForwardActivations routed;
-  Tensor output;                               // [rows, hidden], f32
+  Tensor logits;                  // [tokens, num_experts], f32
+  Tensor experts;                 // [tokens, top_k], i32
+  Tensor shares;                  // [tokens, top_k], f32
+  Tensor offsets;                 // [num_experts + 1], i32
+  Tensor row_of;                  // [tokens, top_k], i32
+  Tensor token_of;                // [rows], i32
+  Tensor gathered;                // [rows, hidden], activation dtype; kept for backward only
+  FeedForwardActivations routed;  // gate_up: kept for backward only
+  Tensor output;                  // [rows, hidden], f32
   std::vector<FeedForwardActivations> shared;  // of each shared expert, or one for all of them
 };
 
@@ -50,10 +50,9 @@ struct LayerActivations {
 };
 
 // For all layers, or for each (kForBackward): with leading dimensions for max_tokens. `activation`
-// is what norms, attention and activations write; `input` what a matmul reads.
+// is what norms, attention and activations write.
 std::vector<LayerActivations> AllocateActivations(const ModelConfig& config, int64_t max_tokens,
-                                                  DType activation, DType input, Keep keep,
-                                                  Device device);
+                                                  DType activation, Keep keep, Device device);
 
 // Of all of them, in bytes.
 int64_t ActivationBytes(const std::vector<LayerActivations>& layers);

@@ -4,10 +4,11 @@
 
 namespace tandem {
 
-void TokenBatch::Assign(Context& context, std::span<const SequenceStep> sequences) {
+void TokenBatch::Assign(Context& context, std::span<const SequenceStep> sequences,
+                        const BatchPadding& padding) {
+  const auto num_given = static_cast<int64_t>(sequences.size());
   num_tokens_ = 0;
-  num_seqs_ = static_cast<int64_t>(sequences.size());
-  max_pages_ = 1;
+  max_pages_ = std::max<int64_t>(padding.max_pages, 1);
   max_position_ = -1;
   for (const SequenceStep& sequence : sequences) {
     const int64_t end = sequence.first + sequence.count;
@@ -19,13 +20,19 @@ void TokenBatch::Assign(Context& context, std::span<const SequenceStep> sequence
     max_pages_ = std::max(max_pages_, static_cast<int64_t>(sequence.pages.size()));
     max_position_ = std::max(max_position_, end - 1);
   }
+  const int64_t num_added = std::max<int64_t>(padding.num_tokens - num_tokens_, 0);
+  num_tokens_ += num_added;
+  num_seqs_ = num_given + num_added;
   values_.Reserve(context, NumValues());
   values_.host()[FirstBound()] = 0;
   int64_t first_token = 0;
-  for (int64_t index = 0; index < num_seqs_; ++index) {
+  for (int64_t index = 0; index < num_given; ++index) {
     const SequenceStep& sequence = sequences[static_cast<size_t>(index)];
     Write(sequence, index, first_token);
     first_token += sequence.count;
+  }
+  for (int64_t index = num_given; index < num_seqs_; ++index) {
+    WritePadding(padding.page, index, first_token++);
   }
   values_.ToDevice(context, NumValues());
 }
@@ -42,6 +49,18 @@ void TokenBatch::Write(const SequenceStep& sequence, int64_t index, int64_t firs
   values[FirstLength() + index] = static_cast<int32_t>(sequence.first + sequence.count);
   int32_t* const pages = values + FirstPage() + index * max_pages_;
   std::fill(std::copy(sequence.pages.begin(), sequence.pages.end(), pages), pages + max_pages_, 0);
+}
+
+// All of these write the same K and V to the same place: nobody else reads it.
+void TokenBatch::WritePadding(PageId page, int64_t index, int64_t token) {
+  int32_t* const values = values_.host();
+  values[token] = 0;
+  values[num_tokens_ + token] = 0;
+  values[FirstBound() + index + 1] = static_cast<int32_t>(token + 1);
+  values[FirstLength() + index] = 1;
+  int32_t* const pages = values + FirstPage() + index * max_pages_;
+  std::fill(pages, pages + max_pages_, 0);
+  pages[0] = page;
 }
 
 RaggedBatch TokenBatch::ragged() const {

@@ -11,11 +11,21 @@
 
 namespace tandem {
 
+// What a batch has beside its sequences, so that steps of many sizes have the same shapes: after
+// them, sequences of one token each (id 0 at position 0), and wider page tables. Nothing of a
+// sequence hangs on it.
+struct BatchPadding {
+  int64_t num_tokens = 0;  // of the batch, at least
+  int64_t max_pages = 1;   // of a sequence, at least
+  PageId page = 0;         // of the added tokens, and of no sequence
+};
+
 class TokenBatch {
  public:
   // Lays out the sequences of a step one after another, on the context's device. No allocation once
   // the largest step was seen.
-  void Assign(Context& context, std::span<const SequenceStep> sequences);
+  void Assign(Context& context, std::span<const SequenceStep> sequences,
+              const BatchPadding& padding = {});
 
   int64_t num_tokens() const { return num_tokens_; }
   int64_t max_position() const { return max_position_; }
@@ -24,6 +34,8 @@ class TokenBatch {
     return values_.view({num_tokens_}, num_tokens_);
   }  // [tokens]
   RaggedBatch ragged() const;
+  // Where all of it lies.
+  const void* address() const { return token_ids().bytes(); }
 
  private:
   // Where the parts of values_ begin: token ids, positions, cu_seqlens, context_lens, page tables
@@ -33,6 +45,7 @@ class TokenBatch {
   int64_t FirstPage() const { return FirstLength() + num_seqs_; }
   int64_t NumValues() const { return FirstPage() + num_seqs_ * max_pages_; }
   void Write(const SequenceStep& sequence, int64_t index, int64_t first_token);
+  void WritePadding(PageId page, int64_t index, int64_t token);
 
   StagedTensor<int32_t> values_;  // one block, so that one copy brings it to a device
   int64_t num_tokens_ = 0;

@@ -62,8 +62,7 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
   const bool int8 = weights.dtype == DType::kI8;
   const Device device = weights.embedding.device();
   CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
-  layers_ = AllocateActivations(config, max_tokens, activation_dtype_,
-                                int8 ? DType::kI8 : activation_dtype_, keep, device);
+  layers_ = AllocateActivations(config, max_tokens, activation_dtype_, keep, device);
   if (keep == Keep::kLayerInputs) {
     layer_inputs_ =
         Tensor(DType::kF32, {config.num_layers * max_tokens, config.hidden_size}, device);
@@ -79,7 +78,6 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
     row_scales_ = Tensor(DType::kF32, {rows}, device);
   }
   if (config.moe.num_experts > 0) {
-    if (int8) expert_scales_ = Tensor(DType::kF32, {rows}, device);
     shared_output_ = Tensor(DType::kF32, {max_tokens, config.hidden_size}, device);
   }
 }
@@ -87,7 +85,7 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
 int64_t Transformer::activation_bytes() const {
   int64_t total = ActivationBytes(layers_);
   for (const Tensor* tensor : {&layer_inputs_, &hidden_, &normed_, &k_, &v_, &quantized_,
-                               &row_scales_, &expert_scales_, &shared_output_, &branch_}) {
+                               &row_scales_, &shared_output_, &branch_}) {
     total += tensor->size_bytes();
   }
   return total;
@@ -132,7 +130,7 @@ void Transformer::Recompute(Context& context, const TokenBatch& batch, KvPool& p
 void Transformer::Forward(Context& context, const TokenBatch& batch, KvPool& pool) {
   num_tokens_ = batch.num_tokens();
   CHECK(num_tokens_ <= max_tokens_, num_tokens_, max_tokens_);
-  rope_.Reserve(context, batch.max_position() + 1);
+  ReservePositions(context, batch.max_position() + 1);
   Embedding(context, {.ids = batch.token_ids(),
                       .table = weights_.embedding,
                       .y = hidden_.view().Rows(0, num_tokens_)});  // [tokens, hidden]
@@ -254,19 +252,7 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
   const MoeConfig& moe = config_.moe;
   const int64_t tokens = num_tokens_, rows = tokens * moe.top_k;
   Route(context, weights, normed, kept);
-  const ConstTensorView row_of = FirstRows(kept.row_of, tokens);
-  const ConstTensorView token_of = FirstRows(kept.token_of, rows);
-
-  const MatmulInput input = Stage(context, normed);  // [tokens, hidden]
-  const TensorView gathered = kept.gathered.view().Rows(0, rows);
-  GatherRows(context, {.x = input.x, .rows = token_of, .y = gathered});
-  ConstTensorView gathered_scales;
-  if (!input.scales.empty()) {
-    const TensorView scales = First(expert_scales_, {rows, 1});
-    GatherRows(context, {.x = input.scales.Reshaped({tokens, 1}), .rows = token_of, .y = scales});
-    gathered_scales = scales.Reshaped({rows});
-  }
-  // The shared experts read the same staged input, so they run before it is overwritten.
+  const ConstTensorView activated = ActivateExperts(context, weights, normed, kept);
   ConstTensorView shared;
   for (size_t index = 0; index < weights.shared.size(); ++index) {
     const Destination sum{shared_output_.view().Rows(0, tokens),
@@ -278,15 +264,7 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
              MaskOf(DropoutPlace::kSharedExperts, layer, static_cast<int64_t>(index)));
     shared = sum.y;
   }
-  const TensorView gate_up = kept.routed.gate_up.view().Rows(0, rows);
-  const TensorView activated = kept.routed.activated.view().Rows(0, rows);
   const TensorView output = kept.output.view().Rows(0, rows);
-  MatmulGrouped(context, {.x = gathered,
-                          .x_scales = gathered_scales,
-                          .offsets = kept.offsets,
-                          .w = weights.gate_up,
-                          .y = gate_up});  // [rows, 2 * intermediate]
-  SiluMul(context, {.gate_up = gate_up, .y = activated});
   const MatmulInput staged = Stage(context, activated);
   MatmulGrouped(context, {.x = staged.x,
                           .x_scales = staged.scales,
@@ -298,10 +276,35 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
     DropOut(context, {.x = output, .mask = mask, .y = output});
   }
   MoeCombine(context, {.y_rows = output,
-                       .row_of = row_of,
+                       .row_of = FirstRows(kept.row_of, tokens),
                        .weights = FirstRows(kept.shares, tokens),
                        .shared = shared,
                        .y = hidden_.view().Rows(0, tokens)});  // [tokens, hidden]
+}
+
+// silu(gate) * up of each expert's rows: [rows, intermediate].
+ConstTensorView Transformer::ActivateExperts(Context& context, const MoeWeights& weights,
+                                             ConstTensorView normed, MoeActivations& kept) {
+  const int64_t rows = num_tokens_ * config_.moe.top_k;
+  const MatmulInput input = Stage(context, normed);  // [tokens, hidden]
+  const ConstTensorView token_of = FirstRows(kept.token_of, rows);
+  const TensorView activated = kept.routed.activated.view().Rows(0, rows);
+  if (keep_ == Keep::kNothing) {
+    MatmulGrouped(context, {.x = input.x,
+                            .x_scales = input.scales,
+                            .offsets = kept.offsets,
+                            .w = weights.gate_up,
+                            .rows = token_of,
+                            .activated = activated});
+    return activated;
+  }
+  const TensorView gathered = kept.gathered.view().Rows(0, rows);
+  const TensorView gate_up = kept.routed.gate_up.view().Rows(0, rows);
+  GatherRows(context, {.x = input.x, .rows = token_of, .y = gathered});
+  MatmulGrouped(context,
+                {.x = gathered, .offsets = kept.offsets, .w = weights.gate_up, .y = gate_up});
+  SiluMul(context, {.gate_up = gate_up, .y = activated});
+  return activated;
 }
 
 void Transformer::Route(Context& context, const MoeWeights& weights, ConstTensorView normed,

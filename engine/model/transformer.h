@@ -29,6 +29,9 @@ class Transformer {
   // Of every Forward from here on; for training. A new Transformer has none.
   void SetDropout(const Dropout& dropout);
 
+  // Makes tokens at positions [0, count) possible, as Forward does by itself for its batch.
+  void ReservePositions(Context& context, int64_t count) { rope_.Reserve(context, count); }
+
   // Embedding and all layers. Writes K and V of the batch's tokens into `pool`. The result stays
   // here until the next call: the residual stream before the final norm.
   void Forward(Context& context, const TokenBatch& batch, KvPool& pool);
@@ -71,6 +74,8 @@ class Transformer {
                    FeedForwardActivations& activations, TensorView y, MatmulOutput output);
   void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed,
                         MoeActivations& activations, int64_t layer);
+  ConstTensorView ActivateExperts(Context& context, const MoeWeights& weights,
+                                  ConstTensorView normed, MoeActivations& kept);
   void Route(Context& context, const MoeWeights& weights, ConstTensorView normed,
              MoeActivations& activations);
   // Where a block writes what is to be put into `y` (or added to it): there, or with dropout into a
@@ -110,7 +115,6 @@ class Transformer {
   Tensor v_;                              // [tokens, kv_heads, head_dim], f32
   Tensor quantized_;                      // [rows, widest input], i8; int8 weights only
   Tensor row_scales_;                     // [rows], f32; int8 weights only
-  Tensor expert_scales_;                  // [rows], f32; mixtures with int8 weights only
   Tensor shared_output_;                  // [tokens, hidden], f32; mixtures only
   Tensor branch_;                         // [tokens, hidden], f32; with dropout only
 };

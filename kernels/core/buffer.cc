@@ -37,8 +37,7 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
     return;
   }
   if (host_memory != nullptr) {
-    source_ = host_memory;
-    data_ = static_cast<std::byte*>(source_->allocate(size_bytes));
+    *this = Buffer(*host_memory, size_bytes);
     return;
   }
   if (size_bytes >= kMappedFrom) {
@@ -59,6 +58,12 @@ Buffer::Buffer(Device device, int64_t size_bytes) : size_bytes_(size_bytes), dev
     throw DeviceError("cannot allocate " + std::to_string(size_bytes) + " bytes of memory");
   }
   std::memset(data_, 0, rounded);
+}
+
+Buffer::Buffer(const HostMemory& source, int64_t size_bytes)
+    : size_bytes_(size_bytes), source_(&source) {
+  CHECK(size_bytes >= 0, size_bytes);
+  if (size_bytes > 0) data_ = static_cast<std::byte*>(source.allocate(size_bytes));
 }
 
 Buffer::Buffer(Buffer&& other) noexcept

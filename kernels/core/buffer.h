@@ -26,6 +26,8 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(Device device, int64_t size_bytes);
+  // Of the CPU's memory, from there. `source` outlives this.
+  Buffer(const HostMemory& source, int64_t size_bytes);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   Buffer(const Buffer&) = delete;

@@ -69,6 +69,75 @@ Stream::~Stream() {
   if (handle_ != nullptr) DeviceMemoryOf(device_).destroy_stream(device_.index, handle_);
 }
 
+Event& Event::operator=(Event&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Event::~Event() {
+  if (handle_ != nullptr) DeviceMemoryOf(device_).destroy_event(handle_);
+}
+
+void Event::Mark(const Context& context) {
+  if (context.device.kind == DeviceKind::kCpu) return;
+  const DeviceMemoryFunctions& functions = DeviceMemoryOf(context.device);
+  if (handle_ == nullptr) {
+    device_ = context.device;
+    handle_ = functions.create_event(device_.index);
+  }
+  CHECK(device_ == context.device, device_.index, context.device.index);
+  functions.mark_event(context, handle_);
+}
+
+void Event::Await() const {
+  if (handle_ != nullptr) DeviceMemoryOf(device_).await_event(handle_);
+}
+
+bool CanRecord(const Context& context) {
+  return context.device.kind != DeviceKind::kCpu && context.stream != nullptr &&
+         DeviceMemoryOf(context.device).begin_recording != nullptr;
+}
+
+Recording::Recording(Context& context, const std::function<void()>& work)
+    : device_(context.device) {
+  CHECK(CanRecord(context));
+  const DeviceMemoryFunctions& functions = DeviceMemoryOf(device_);
+  functions.begin_recording(context);
+  try {
+    work();
+  } catch (...) {
+    try {
+      functions.destroy_recording(functions.end_recording(context));
+    } catch (const DeviceError&) {
+      // What went wrong first is what is told.
+    }
+    throw;
+  }
+  handle_ = functions.end_recording(context);
+}
+
+Recording& Recording::operator=(Recording&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Recording::~Recording() {
+  if (handle_ != nullptr) DeviceMemoryOf(device_).destroy_recording(handle_);
+}
+
+void Recording::Replay(Context& context) const {
+  CHECK(!empty() && device_ == context.device, device_.index, context.device.index);
+  DeviceMemoryOf(device_).replay(context, handle_);
+}
+
+Buffer StagingBuffer(Device device, int64_t size_bytes) {
+  if (device.kind == DeviceKind::kCpu) return Buffer(device, size_bytes);
+  CheckDevice(device);
+  return Buffer(DeviceMemoryOf(device).staging, size_bytes);
+}
+
 void Copy(Context& context, ConstTensorView from, TensorView to) {
   CHECK(from.shape() == to.shape() && from.dtype() == to.dtype(), from.shape(), to.shape(),
         Name(from.dtype()), Name(to.dtype()));

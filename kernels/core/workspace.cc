@@ -32,6 +32,7 @@ std::byte* Workspace::Take(int64_t size_bytes) {
   const int64_t previous = blocks_.empty() ? 0 : blocks_.back().buffer.size_bytes();
   const int64_t block_bytes = std::max({rounded, kMinBlockBytes, 2 * previous});
   blocks_.push_back({Buffer(device_, block_bytes), rounded});
+  ++num_changes_;
   current_ = blocks_.size() - 1;
   return blocks_.back().buffer.data();
 }
@@ -39,6 +40,7 @@ std::byte* Workspace::Take(int64_t size_bytes) {
 // Nothing is taken. What a piece did not fit into is memory that was touched for nothing.
 void Workspace::BecomeOneBlock() {
   blocks_.clear();
+  ++num_changes_;
   try {
     blocks_.push_back({Buffer(device_, std::max(most_used_bytes_, kMinBlockBytes)), 0});
   } catch (const DeviceError&) {

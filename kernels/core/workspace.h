@@ -17,6 +17,9 @@ class Workspace {
   explicit Workspace(Device device = kCpuDevice) : device_(device) {}
   Device device() const { return device_; }
   int64_t size_bytes() const;  // held now, over all blocks
+  // Goes up whenever memory comes or goes. As long as it stays, what takes the same pieces from the
+  // start takes the same memory, and no allocation.
+  uint64_t num_changes() const { return num_changes_; }
 
  private:
   friend class WorkspaceScope;
@@ -32,6 +35,7 @@ class Workspace {
   size_t current_ = 0;         // blocks_[current_] is being filled
   int64_t used_bytes_ = 0;     // over all blocks
   int64_t most_used_bytes_ = 0;
+  uint64_t num_changes_ = 0;  // of blocks_
 };
 
 class WorkspaceScope {

@@ -1,9 +1,10 @@
-// Memory, streams and recordings of the CUDA backend: thin calls of the runtime library, whose
-// errors become DeviceErrors that say what was asked for.
+// Memory, streams, events and recordings of the CUDA backend: thin calls of the runtime library,
+// whose errors become DeviceErrors that say what was asked for.
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "kernels/core/error.h"
@@ -49,6 +50,25 @@ void* Allocate(int, int64_t size_bytes) {
 
 void Release(int, void* memory) noexcept { cudaFree(memory); }
 
+void* AllocateStaging(int64_t size_bytes) {
+  void* memory = nullptr;
+  const cudaError_t error =
+      cudaHostAlloc(&memory, static_cast<size_t>(size_bytes), cudaHostAllocDefault);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    throw DeviceError("cannot allocate " + std::to_string(size_bytes) +
+                      " bytes of the host's memory for copies to and from the GPU (" +
+                      cudaGetErrorString(error) + ")");
+  }
+  std::memset(memory, 0, static_cast<size_t>(size_bytes));
+  return memory;
+}
+
+void ReleaseStaging(void* memory) noexcept {
+  cudaDeviceSynchronize();  // copies under way
+  cudaFreeHost(memory);
+}
+
 void CopyBytes(const Context& context, void* to, const void* from, int64_t size_bytes) {
   Check(cudaMemcpyAsync(to, from, static_cast<size_t>(size_bytes), cudaMemcpyDefault,
                         StreamOf(context)),
@@ -93,6 +113,22 @@ void DestroyStream(int, void* stream) noexcept {
   cudaStreamDestroy(static_cast<cudaStream_t>(stream));
 }
 
+void* CreateEvent(int) {
+  cudaEvent_t event = nullptr;
+  Check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "creating an event");
+  return event;
+}
+
+void DestroyEvent(void* event) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+
+void MarkEvent(const Context& context, void* event) {
+  Check(cudaEventRecord(static_cast<cudaEvent_t>(event), StreamOf(context)), "marking an event");
+}
+
+void AwaitEvent(void* event) {
+  Check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "work on the GPU failed");
+}
+
 void BeginRecording(const Context& context) {
   Check(cudaStreamBeginCapture(StreamOf(context), cudaStreamCaptureModeThreadLocal),
         "recording a graph");
@@ -123,6 +159,7 @@ DeviceMemoryFunctions Memory() {
   return {.num_devices = NumDevices,
           .allocate = Allocate,
           .release = Release,
+          .staging = {.allocate = AllocateStaging, .release = ReleaseStaging},
           .copy = CopyBytes,
           .fill_zero = FillZeroBytes,
           .synchronize = AwaitStream,
@@ -130,6 +167,10 @@ DeviceMemoryFunctions Memory() {
           .report = Report,
           .create_stream = CreateStream,
           .destroy_stream = DestroyStream,
+          .create_event = CreateEvent,
+          .destroy_event = DestroyEvent,
+          .mark_event = MarkEvent,
+          .await_event = AwaitEvent,
           .begin_recording = BeginRecording,
           .end_recording = EndRecording,
           .replay = Replay,

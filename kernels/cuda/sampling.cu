@@ -296,7 +296,8 @@ void SampleSome(Context& context, const SampleArgs& args, int64_t first, int64_t
   for (size_t i = 0; i < rows.size(); ++i) work.rows[i] = WorkOf(rows[i], vocab, lists);
   if (!lists.empty()) {
     const Shape shape{static_cast<int64_t>(lists.size())};
-    auto* const to = scope.Take<int32_t>(shape.num_elements());
+    // By powers of two: lists grow with every token, and the workspace should not each time.
+    auto* const to = scope.Take<int32_t>(static_cast<int64_t>(std::bit_ceil(lists.size())));
     Copy(context, ConstTensorView(lists.data(), shape),
          {reinterpret_cast<std::byte*>(to), DType::kI32, shape, context.device});
     work.lists = to;

@@ -47,6 +47,15 @@ TEST(ServeOptions, ReadFlagsAndVariables) {
   EXPECT_EQ(CollectApiKeys(options), std::vector<std::string>{"secret"});
 }
 
+TEST(ServeOptions, SayWhetherStepsAreRecorded) {
+  const std::vector<std::string> model = {"--model", "dir",      "--dtype",
+                                          "float32", "--device", "cpu"};
+  EXPECT_TRUE(RunnerOptions(Parse(model).model, "dir").record_steps);
+  std::vector<std::string> eager = model;
+  eager.push_back("--enforce-eager");
+  EXPECT_FALSE(RunnerOptions(Parse(eager).model, "dir").record_steps);
+}
+
 TEST(ServeOptions, RefuseUnknownAndWrongValues) {
   EXPECT_THROW(Parse({"--prot", "1"}), ConfigError);
   EXPECT_THROW(Parse({"--port", "70000"}), ConfigError);

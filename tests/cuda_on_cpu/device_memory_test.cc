@@ -154,15 +154,21 @@ TEST_F(CudaMemory, FailuresOfTheDeviceShowAtTheNextSynchronisation) {
 TEST_F(CudaMemory, RecordingsAreDoneWhenTheyAreReplayed) {
   const Tensor one = OnDevice(Counting(4));
   Tensor sum(DType::kF32, {4}, kCuda);
-  const DeviceMemoryFunctions& functions = DeviceMemoryOf(kCuda);
-  functions.begin_recording(cuda_);
-  Add(cuda_, {.x = one, .y = sum});
-  void* const recording = functions.end_recording(cuda_);
+  const Recording recording(cuda_, [&] { Add(cuda_, {.x = one, .y = sum}); });
   EXPECT_EQ(OnHost(sum).data<float>()[3], 0.0f);
-  functions.replay(cuda_, recording);
-  functions.replay(cuda_, recording);
+  recording.Replay(cuda_);
+  recording.Replay(cuda_);
   EXPECT_EQ(OnHost(sum).data<float>()[3], 8.0f);
-  functions.destroy_recording(recording);
+}
+
+TEST_F(CudaMemory, OfADefaultStreamOrTheCpuIsNotRecorded) {
+  EXPECT_TRUE(CanRecord(cuda_));
+  cuda_.context().stream = nullptr;
+  EXPECT_FALSE(CanRecord(cuda_));
+  EXPECT_THROW(Recording(cuda_, [] {}), InternalError);
+  ThreadPool pool(1);
+  Workspace workspace;
+  EXPECT_FALSE(CanRecord({.pool = pool, .workspace = workspace}));
 }
 
 TEST_F(CudaMemory, RecordingsTakeNoCopiesFromTheHost) {
@@ -173,7 +179,20 @@ TEST_F(CudaMemory, RecordingsTakeNoCopiesFromTheHost) {
   EXPECT_THROW(Copy(cuda_, host, there), DeviceError);
   EXPECT_THROW(Synchronize(cuda_), DeviceError);
   EXPECT_THROW(Buffer(kCuda, 16), DeviceError);
-  functions.destroy_recording(functions.end_recording(cuda_));
+  EXPECT_THROW(functions.end_recording(cuda_), DeviceError);  // it is lost
+  Synchronize(cuda_);
+}
+
+TEST_F(CudaMemory, EventsAreWaitedForWhereTheyWereMarked) {
+  Event event;
+  event.Await();  // marked nowhere
+  event.Mark(cuda_);
+  event.Await();
+  Event moved = std::move(event);
+  cuda_on_cpu::SetDeviceFailure(700);
+  EXPECT_THROW(moved.Await(), DeviceError);
+  event.Await();
+  cuda_on_cpu::SetDeviceFailure(0);
 }
 
 }  // namespace
