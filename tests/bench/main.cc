@@ -7,7 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "kernels/core/devices.h"
 #include "tests/bench/connections_bench.h"
+#include "tests/bench/device_bench.h"
 #include "tests/bench/http_bench.h"
 #include "tests/bench/model_bench.h"
 #include "tests/bench/ops_bench.h"
@@ -54,9 +56,15 @@ struct Command {
         "--dtype", [dtype, keep = options](const std::string& name) { *dtype = ParseDType(name); },
         "bf16 (the default), f32, f16 or int8");
   }
+  void AddDevice(Device* device) {
+    app->add_option_function<std::string>(
+        "--device",
+        [device, keep = options](const std::string& name) { *device = FindDevice(name); },
+        "where it runs: auto, cpu (the default) or cuda");
+  }
 };
 
-constexpr char kShapes[] = "stories260k, 26m, 104m or 145m-moe";
+constexpr char kShapes[] = "stories260k, 26m, 64m, 104m or 145m-moe";
 
 void AddModel(CLI::App& app) {
   Command<ModelBenchOptions> model{
@@ -64,6 +72,7 @@ void AddModel(CLI::App& app) {
   ModelBenchOptions& options = *model.options;
   model.app->add_option("--shape", options.shape, kShapes);
   model.AddDType(&options.dtype);
+  model.AddDevice(&options.device);
   model.app->add_option("--threads", options.num_threads, "threads, the caller included");
   model.AddIsa(&options.isa);
   model.app->add_option("--prefill", options.prefill_tokens,
@@ -77,7 +86,18 @@ void AddModel(CLI::App& app) {
 
 struct OpsOptions : OpsBenchOptions {
   bool order_price = false;
+  Device device = kCpuDevice;
 };
+
+void RunOps(const OpsOptions& options) {
+  if (options.device != kCpuDevice) {
+    PrintDeviceBench({.device = options.device, .filter = "ops: " + options.filter});
+  } else if (options.order_price) {
+    RunOrderPrice(options);
+  } else {
+    RunOpsBench(options);
+  }
+}
 
 void AddOps(CLI::App& app) {
   Command<OpsOptions> ops{
@@ -89,8 +109,19 @@ void AddOps(CLI::App& app) {
   ops.app->add_option("--repeats", options.repeats, "runs of each row")->check(CLI::PositiveNumber);
   ops.app->add_flag("--order-price", options.order_price,
                     "what the fixed order of sums costs, instead");
-  ops.OnRun(
-      [](OpsOptions& given) { given.order_price ? RunOrderPrice(given) : RunOpsBench(given); });
+  ops.AddDevice(&options.device);
+  ops.OnRun([](OpsOptions& given) { RunOps(given); });
+}
+
+void AddDevice(CLI::App& app) {
+  Command<DeviceBenchOptions> device{app.add_subcommand(
+      "device", "ceilings, ops, whole models and training on a GPU, beside their goals")};
+  DeviceBenchOptions& options = *device.options;
+  options.device = {DeviceKind::kCuda, 0};
+  device.app->add_option("--seconds", options.seconds, "after which no row is begun");
+  device.app->add_option("--filter", options.filter, "only rows whose 'group: name' contains it");
+  device.app->add_flag("--tiny", options.tiny, "the smallest shapes: whether it all runs");
+  device.OnRun([](DeviceBenchOptions& given) { PrintDeviceBench(given); });
 }
 
 void AddConnections(CLI::App& app) {
@@ -126,6 +157,7 @@ void AddTrain(CLI::App& app) {
   TrainBenchOptions& options = *train.options;
   train.app->add_option("--shape", options.shape, kShapes);
   train.AddDType(&options.dtype);
+  train.AddDevice(&options.device);
   train.app->add_option("--threads", options.num_threads, "threads, the caller included");
   train.AddIsa(&options.isa);
   train.app->add_option("--rows", options.num_rows, "sequences of a step")
@@ -179,6 +211,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   tandem::AddModel(app);
   tandem::AddOps(app);
+  tandem::AddDevice(app);
   tandem::AddConnections(app);
   tandem::AddHttp(app);
   tandem::AddTokenizers(app);

@@ -1,97 +1,16 @@
 #include "tests/bench/model_bench.h"
 
 #include <cstdio>
-#include <map>
-#include <numeric>
 
 #include "engine/model_runner.h"
 #include "kernels/matmul.h"
 #include "kernels/moe.h"
+#include "tests/bench/streams.h"
 #include "tests/bench/timing.h"
 #include "tests/support/random_model.h"
 
 namespace tandem {
 namespace {
-
-// Streams that decode greedily in lock step, straight on the runner.
-class Streams {
- public:
-  Streams(ModelRunner& runner, int64_t count, int64_t prompt_tokens, int64_t total_tokens)
-      : runner_(runner), histories_(static_cast<size_t>(count)), pages_(histories_.size()) {
-    sampling_.temperature = 0;
-    const int64_t pages = (total_tokens + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
-    CHECK(pages * count <= runner.limits().num_pages, pages, count, runner.limits().num_pages);
-    for (size_t stream = 0; stream < histories_.size(); ++stream) {
-      histories_[stream].reserve(static_cast<size_t>(total_tokens));
-      for (int64_t i = 0; i < prompt_tokens; ++i) {
-        histories_[stream].push_back(static_cast<TokenId>(
-            (i * 7919 + static_cast<int64_t>(stream) * 104729 + 3) % runner.limits().vocab_size));
-      }
-      pages_[stream].resize(static_cast<size_t>(pages));
-      std::iota(pages_[stream].begin(), pages_[stream].end(),
-                static_cast<PageId>(static_cast<int64_t>(stream) * pages));
-    }
-  }
-
-  // Computes every prompt in chunks and draws each stream's first token.
-  void Prefill() {
-    const int64_t budget = runner_.limits().max_step_tokens;
-    for (size_t stream = 0; stream < histories_.size(); ++stream) {
-      const auto length = static_cast<int64_t>(histories_[stream].size());
-      for (int64_t first = 0; first < length; first += budget) {
-        batch_.sequences.assign(1, Step(stream, first, std::min(budget, length - first)));
-        Run();
-      }
-    }
-  }
-
-  void Decode(int64_t num_steps) {
-    for (int64_t step = 0; step < num_steps; ++step) {
-      batch_.sequences.clear();
-      for (size_t stream = 0; stream < histories_.size(); ++stream) {
-        batch_.sequences.push_back(
-            Step(stream, static_cast<int64_t>(histories_[stream].size()) - 1, 1));
-      }
-      Run();
-    }
-  }
-
- private:
-  SequenceStep Step(size_t stream, int64_t first, int64_t count) const {
-    const std::vector<TokenId>& history = histories_[stream];
-    return {.history = history,
-            .num_prompt = static_cast<int64_t>(history.size()),
-            .first = first,
-            .count = count,
-            .pages = pages_[stream],
-            .sampling = &sampling_,
-            .sample = first + count == static_cast<int64_t>(history.size())};
-  }
-
-  void Run() {
-    runner_.Run(batch_, result_);
-    for (size_t i = 0; i < result_.sequences.size(); ++i) {
-      if (!result_.sequences[i].sampled) continue;
-      const size_t stream = batch_.sequences.size() == 1 ? StreamOf(batch_.sequences[0]) : i;
-      histories_[stream].push_back(result_.sequences[i].sampled->token.id);
-    }
-  }
-
-  size_t StreamOf(const SequenceStep& step) const {
-    for (size_t stream = 0; stream < histories_.size(); ++stream) {
-      if (histories_[stream].data() == step.history.data()) return stream;
-    }
-    CHECK(false);
-    return 0;
-  }
-
-  ModelRunner& runner_;
-  SamplingParams sampling_;
-  std::vector<std::vector<TokenId>> histories_;
-  std::vector<std::vector<PageId>> pages_;
-  StepBatch batch_;
-  StepResult result_;
-};
 
 // Every linear layer of the model in order, each with its own weights, on inputs of M rows; the
 // head for `head_rows` of them. What a perfect rest of the model would leave.
@@ -99,13 +18,14 @@ class MatmulChain {
  public:
   MatmulChain(const ModelConfig& config, const ModelWeights& weights, int64_t rows)
       : weights_(weights), rows_(rows) {
+    const Device device = weights.embedding.device();
     const int64_t widest = std::max(
         {config.hidden_size, config.intermediate_size, config.num_heads * config.head_dim});
     const int64_t widest_out = std::max(
         {2 * config.intermediate_size, config.vocab_size, weights.layers[0].attention.qkv.n()});
-    x_ = Tensor(weights.embedding.input_dtype(), {rows, widest});
-    scales_ = Tensor(DType::kF32, {rows});
-    y_ = Tensor(DType::kF32, {rows, widest_out});
+    x_ = Tensor(weights.embedding.input_dtype(), {rows, widest}, device);
+    scales_ = Tensor(DType::kF32, {rows}, device);
+    y_ = Tensor(DType::kF32, {rows, widest_out}, device);
   }
 
   void Run(Context& context, int64_t head_rows) {
@@ -124,10 +44,10 @@ class MatmulChain {
   void One(Context& context, const PackedMatrix& w, int64_t rows) {
     ConstTensorView scales;
     if (w.dtype() == DType::kI8) scales = scales_.view().Rows(0, rows);
-    Matmul(context, {.x = {x_.view().bytes(), x_.dtype(), {rows, w.k()}},
+    Matmul(context, {.x = {x_.view().bytes(), x_.dtype(), {rows, w.k()}, x_.device()},
                      .x_scales = scales,
                      .w = w,
-                     .y = {y_.view().bytes(), DType::kF32, {rows, w.n()}}});
+                     .y = {y_.view().bytes(), DType::kF32, {rows, w.n()}, y_.device()}});
   }
 
   const ModelWeights& weights_;
@@ -138,15 +58,22 @@ class MatmulChain {
 double ChainTokensPerSecond(ModelRunner& runner, const ModelBenchOptions& options, int64_t rows,
                             int64_t head_rows) {
   ThreadPool pool(options.num_threads);
-  Workspace workspace;
-  Context context{.pool = pool, .isa = options.isa, .workspace = workspace};
+  Workspace workspace(options.device);
+  const Stream stream(options.device);
+  Context context{.pool = pool,
+                  .isa = options.isa,
+                  .device = options.device,
+                  .stream = stream.handle(),
+                  .workspace = workspace};
   MatmulChain chain(runner.config(), runner.weights(), rows);
   chain.Run(context, head_rows);
+  Synchronize(context);
   std::vector<double> seconds;
   const int inner = static_cast<int>(std::max<int64_t>(1, 256 / rows));
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
     seconds.push_back(SecondsOf([&] {
                         for (int i = 0; i < inner; ++i) chain.Run(context, head_rows);
+                        Synchronize(context);
                       }) /
                       inner);
   }
@@ -163,9 +90,10 @@ void PrintRow(const std::string& what, double whole, double chain) {
 ModelConfig ShapeByName(const std::string& name) {
   if (name == "stories260k") return Stories260KConfig();
   if (name == "26m") return MiniMind26MConfig();
+  if (name == "64m") return MiniMind64MConfig();
   if (name == "104m") return MiniMind104MConfig();
   if (name == "145m-moe") return MiniMindMoe145MConfig();
-  throw ConfigError("unknown shape '" + name + "'; known: stories260k, 26m, 104m, 145m-moe");
+  throw ConfigError("unknown shape '" + name + "'; known: stories260k, 26m, 64m, 104m, 145m-moe");
 }
 
 void RunModelBench(const ModelBenchOptions& options) {
@@ -179,6 +107,7 @@ void RunModelBench(const ModelBenchOptions& options) {
                                : *std::max_element(options.streams.begin(), options.streams.end()));
   const int64_t stream_tokens = options.prompt_tokens + options.decode_tokens + 1;
   ModelRunnerOptions runner_options;
+  runner_options.device = options.device;
   runner_options.dtype = options.dtype;
   runner_options.max_context = std::max(options.prefill_tokens + 1, stream_tokens);
   runner_options.max_sequences = max_streams;
@@ -187,9 +116,12 @@ void RunModelBench(const ModelBenchOptions& options) {
   runner_options.isa = options.isa;
   ModelRunner runner(config, RandomWeights(context, config, options.dtype, 1), runner_options);
 
-  std::printf("%s %s, %d threads, %s: tokens a second, medians of %d\n", options.shape.c_str(),
-              std::string(Name(options.dtype)).c_str(), options.num_threads,
-              std::string(Name(options.isa)).c_str(), options.repeats);
+  const std::string place =
+      options.device == kCpuDevice
+          ? std::to_string(options.num_threads) + " threads, " + std::string(Name(options.isa))
+          : runner.DescribePlace();
+  std::printf("%s %s, %s: tokens a second, medians of %d\n", options.shape.c_str(),
+              std::string(Name(options.dtype)).c_str(), place.c_str(), options.repeats);
   std::printf("%-16s %12s %12s %10s\n", "", "whole model", "bare matmuls", "share");
   if (options.prefill_tokens > 0) {
     std::vector<double> seconds;

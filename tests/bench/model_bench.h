@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "engine/config/model_config.h"
+#include "kernels/core/device.h"
 #include "kernels/core/dtype.h"
 #include "kernels/core/instruction_set.h"
 
 namespace tandem {
 
 struct ModelBenchOptions {
-  std::string shape = "26m";  // stories260k, 26m, 104m, 145m-moe
+  std::string shape = "26m";  // stories260k, 26m, 64m, 104m, 145m-moe
   DType dtype = DType::kBf16;
+  Device device = kCpuDevice;
   int num_threads = 2;
   InstructionSet isa = BestInstructionSet();
   int64_t prefill_tokens = 512;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/core/device.h"
 #include "kernels/core/dtype.h"
 #include "kernels/core/instruction_set.h"
 
@@ -13,6 +14,7 @@ namespace tandem {
 struct TrainBenchOptions {
   std::string shape = "26m";  // ShapeByName (model_bench.h)
   DType dtype = DType::kBf16;
+  Device device = kCpuDevice;
   int num_threads = 2;
   InstructionSet isa = BestInstructionSet();
   int64_t num_rows = 8;  // sequences of a step, all in one micro-batch

@@ -91,7 +91,7 @@ TEST(OpCases, EveryOpHasCasesForTestsAndForTiming) {
 }
 
 TEST(OpCases, LabelsNameOneCaseEach) {
-  for (const OpUse use : {OpUse::kTest, OpUse::kBench}) {
+  for (const OpUse use : {OpUse::kTest, OpUse::kBench, OpUse::kDeviceBench, OpUse::kDeviceTiny}) {
     std::set<std::string> labels;
     for (const OpCase& c : OpCases(use)) EXPECT_TRUE(labels.insert(c.Label()).second) << c.Label();
   }

@@ -75,6 +75,12 @@ ModelConfig MiniMind26MConfig() { return MiniMind2(512, 8, 1408); }
 
 ModelConfig MiniMind104MConfig() { return MiniMind2(768, 16, 2048); }
 
+ModelConfig MiniMind64MConfig() {
+  ModelConfig config = MiniMind2(768, 8, 2432);
+  config.num_kv_heads = 4;
+  return config;
+}
+
 ModelConfig MiniMindMoe145MConfig() {
   ModelConfig config = MiniMind2(640, 8, 1728);
   AddExperts(config);

@@ -20,6 +20,8 @@ struct NamedConfig {
 ModelConfig Stories260KConfig();
 ModelConfig MiniMind26MConfig();
 ModelConfig MiniMind104MConfig();
+// MiniMind-3's shape: 8 heads of 96, of keys and values 4.
+ModelConfig MiniMind64MConfig();
 ModelConfig MiniMindMoe145MConfig();
 // MiniMind2's mixture with shared experts, three small layers: for tests that cannot wait.
 ModelConfig TinyMoeConfig();

@@ -71,11 +71,12 @@ namespace {
 
 class AttentionBackwardOp : public OpRun {
  public:
-  AttentionBackwardOp(Context& context, const AttentionShape& shape) : forward_(context, shape) {
+  AttentionBackwardOp(Context& context, const AttentionShape& shape)
+      : OpRun(context), forward_(context, shape) {
     const AttentionHeads& heads = shape.heads;
     const Shape q_shape = forward_.q.shape();
     const Shape kv_shape{q_shape[0], heads.num_kv_heads, heads.head_dim};
-    statistics_ = Tensor(DType::kF32, {q_shape[0], heads.num_heads, 2});
+    statistics_ = Tensor(DType::kF32, {q_shape[0], heads.num_heads, 2}, context.device);
     Attention(context, {.q = forward_.q,
                         .batch = forward_.batch.view(),
                         .pool = forward_.pool,
@@ -145,6 +146,10 @@ OpCase BackwardCase(OpUse use, const AttentionShape& s) {
           .unit = OpUnit::kF32,
           .tolerance = h.dtype,
           .bits = OpBits::kOfInstructionSet,
+          .device = {.rate = DeviceRate::kProducts,
+                     .product_flops = pairs * h.num_heads * 10 * h.head_dim,
+                     .must = 100,
+                     .aim = 160},
           .prepare = [s](Context& context) {
             return std::make_unique<AttentionBackwardOp>(context, s);
           }};
@@ -159,6 +164,13 @@ AttentionShape Whole(const AttentionHeads& heads, const std::vector<int64_t>& le
 }  // namespace
 
 void AddAttentionBackwardCases(std::vector<OpCase>& cases) {
+  for (const int64_t head_dim : {64, 96, 128}) {
+    AttentionHeads heads{.num_heads = 16, .num_kv_heads = 4, .head_dim = head_dim};
+    heads.dtype = heads.y_dtype = DType::kBf16;
+    cases.push_back(BackwardCase(OpUse::kDeviceBench, Whole(heads, {2048, 2048, 2048, 2048})));
+    heads.num_heads = 2, heads.num_kv_heads = 1;
+    cases.push_back(BackwardCase(OpUse::kDeviceTiny, Whole(heads, {33, 33})));
+  }
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
     const auto test = [&](AttentionHeads heads, const std::vector<int64_t>& lengths) {
       heads.dtype = heads.y_dtype = dtype;

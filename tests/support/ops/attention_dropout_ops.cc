@@ -87,7 +87,7 @@ enum class Pass : uint8_t { kForward, kBackward };
 class DropoutAttentionOp : public OpRun {
  public:
   DropoutAttentionOp(Context& context, const AttentionShape& shape, Pass pass)
-      : pass_(pass), forward_(context, shape) {
+      : OpRun(context), pass_(pass), forward_(context, shape) {
     const Shape q_shape = forward_.q.shape();
     const Shape kv_shape{q_shape[0], shape.heads.num_kv_heads, shape.heads.head_dim};
     dy_ = tensors_.Input(NormalTensor(q_shape, 51));

@@ -19,12 +19,14 @@ namespace {
 
 std::vector<float> RoughlyNormal(int64_t count, uint64_t seed) {
   std::vector<float> values(static_cast<size_t>(count));
-  for (size_t i = 0; i < values.size(); ++i) {
+  const auto drawn = std::min<size_t>(values.size(), kMostDrawn);
+  for (size_t i = 0; i < drawn; ++i) {
     const auto bits = RandomBits({.seed = seed, .position = i, .purpose = RandomPurpose::kInit});
     double sum = -2.0;
     for (const uint32_t word : bits) sum += word * 0x1.0p-32;
     values[i] = static_cast<float>(sum * 1.7);
   }
+  RepeatDrawn(values.data(), count);
   return values;
 }
 
@@ -106,6 +108,12 @@ OwnedBatch::OwnedBatch(const std::vector<SequenceShape>& sequences) {
   page_tables = Integers(tables, {num_seqs, max_pages});
 }
 
+void OwnedBatch::MoveTo(Context& context) {
+  for (Tensor* tensor : {&cu_seqlens, &context_lens, &page_tables}) {
+    *tensor = Placed(context, std::move(*tensor));
+  }
+}
+
 KvLayout LayoutOf(const AttentionHeads& heads) {
   return {.num_layers = 2,
           .num_kv_heads = heads.num_kv_heads,
@@ -118,6 +126,15 @@ void FillPool(KvPool& pool, int byte) {
               static_cast<size_t>(pool.num_pages() * pool.layout().page_bytes()));
 }
 
+KvPool Placed(Context& context, KvPool pool) {
+  if (context.device == kCpuDevice) return pool;
+  KvPool placed(pool.layout(), pool.num_pages(), context.device);
+  const Shape bytes{pool.num_pages() * pool.layout().page_bytes()};
+  Copy(context, {pool.layer(0), DType::kU8, bytes},
+       {placed.layer(0), DType::kU8, bytes, context.device});
+  return placed;
+}
+
 std::string AttentionShape::Label() const {
   const SequenceShape& first = sequences.front();
   return std::to_string(sequences.size()) + " x " + std::to_string(first.new_tokens) + " of " +
@@ -127,7 +144,10 @@ std::string AttentionShape::Label() const {
 }
 
 AttentionOp::AttentionOp(Context& context, const AttentionShape& given)
-    : shape(given), batch(shape.sequences), pool(LayoutOf(shape.heads), batch.num_pages) {
+    : OpRun(context),
+      shape(given),
+      batch(shape.sequences),
+      pool(LayoutOf(shape.heads), batch.num_pages) {
   FillPool(pool, 0xff);
   const AttentionHeads& heads = shape.heads;
   std::vector<SequenceShape> whole = shape.sequences;
@@ -135,22 +155,35 @@ AttentionOp::AttentionOp(Context& context, const AttentionShape& given)
   const OwnedBatch all(whole);  // the same pages
   std::vector<float> queries, keys, values;
   for (size_t i = 0; i < whole.size(); ++i) {
-    const AttentionText& text =
-        texts_.emplace_back(heads, whole[i].context_len, static_cast<uint64_t>(i + 1));
+    const AttentionText& text = TextOf(context, i);
     queries.insert(queries.end(), text.q.end() - shape.sequences[i].new_tokens * heads.q_width(),
                    text.q.end());
     keys.insert(keys.end(), text.k.begin(), text.k.end());
     values.insert(values.end(), text.v.begin(), text.v.end());
   }
   const Shape kv_shape{all.num_tokens, heads.num_kv_heads, heads.head_dim};
-  KvWrite(context, {.k = {keys.data(), kv_shape},
-                    .v = {values.data(), kv_shape},
-                    .batch = all.view(),
-                    .pool = pool,
-                    .layer = kLayer});
+  HostSide host(context);
+  KvWrite(host, {.k = {keys.data(), kv_shape},
+                 .v = {values.data(), kv_shape},
+                 .batch = all.view(),
+                 .pool = pool,
+                 .layer = kLayer});
   const Shape q_shape{batch.num_tokens, heads.num_heads, heads.head_dim};
   q = tensors_.Input({queries.data(), q_shape});
   y = tensors_.Output(heads.y_dtype, q_shape);
+  batch.MoveTo(context);
+  pool = Placed(context, std::move(pool));
+}
+
+// On another device than the CPU, where nothing is compared, every text is made for many sequences.
+const AttentionText& AttentionOp::TextOf(Context& context, size_t sequence) {
+  constexpr size_t kMostTexts = 4;
+  const int64_t length = shape.sequences[sequence].context_len;
+  if (context.device != kCpuDevice && sequence >= kMostTexts) {
+    const AttentionText& text = texts_[sequence % kMostTexts];
+    if (text.length == length) return text;
+  }
+  return texts_.emplace_back(shape.heads, length, static_cast<uint64_t>(sequence + 1));
 }
 
 void AttentionOp::Run(Context& context) {
@@ -195,7 +228,45 @@ OpCase AttentionCase(OpUse use, const AttentionShape& s) {
           .unit = h.dtype == DType::kBf16 ? OpUnit::kBf16Vector : OpUnit::kF32,
           .tolerance = h.dtype,
           .bits = OpBits::kOfInstructionSet,
+          .device = {.product_flops = pairs * h.num_heads * 4 * h.head_dim},
           .prepare = [s](Context& context) { return std::make_unique<AttentionOp>(context, s); }};
+}
+
+// Prompts, as many tokens whatever their length; then one new token for each of many contexts.
+void AddAttentionDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const bool tiny = use == OpUse::kDeviceTiny;
+  const auto add = [&](AttentionHeads heads, int64_t count, SequenceShape sequence,
+                       DeviceRow device) {
+    heads.dtype = heads.y_dtype = DType::kBf16;
+    OpCase c = AttentionCase(
+        use, {heads, std::vector<SequenceShape>(static_cast<size_t>(count), sequence)});
+    device.product_flops = c.device.product_flops;
+    c.device = device;
+    cases.push_back(std::move(c));
+  };
+  struct Goal {
+    int64_t head_dim;
+    double must, aim;  // TFLOP/s
+  };
+  for (const Goal& goal : {Goal{64, 170, 280}, Goal{96, 180, 300}, Goal{128, 200, 320}}) {
+    const AttentionHeads heads{
+        .num_heads = tiny ? 2 : 16, .num_kv_heads = tiny ? 1 : 4, .head_dim = goal.head_dim};
+    for (const int64_t length : {2048, 8192}) {
+      const int64_t whole = tiny ? length / 128 : length;
+      add(heads, tiny ? 2 : 16384 / length, {whole, whole},
+          {.rate = DeviceRate::kProducts, .must = goal.must, .aim = goal.aim});
+    }
+  }
+  const AttentionHeads of_26m{.num_heads = 8, .num_kv_heads = 2, .head_dim = 64};
+  const AttentionHeads of_64m{.num_heads = 8, .num_kv_heads = 4, .head_dim = 96};
+  const SequenceShape step{1, tiny ? 20 : 512};
+  const DeviceRow large{.must = 0.75, .aim = 0.88, .cold = true};   // 128 MB of keys and values, up
+  const DeviceRow middle{.must = 0.45, .aim = 0.60, .cold = true};  // 16 to 64 MB
+  add(of_26m, tiny ? 5 : 1024, step, large);
+  add(of_64m, tiny ? 4 : 256, step, large);
+  add(of_26m, tiny ? 3 : 256, step, middle);
+  add(of_26m, tiny ? 2 : 64, step, middle);
+  add(of_26m, 1, step, {.rate = DeviceRate::kTime, .must = 6, .aim = 4});
 }
 
 }  // namespace
@@ -208,6 +279,8 @@ std::vector<AttentionShape> SmallAttentionShapes(DType dtype) {
 }
 
 void AddAttentionCases(std::vector<OpCase>& cases) {
+  AddAttentionDeviceCases(OpUse::kDeviceBench, cases);
+  AddAttentionDeviceCases(OpUse::kDeviceTiny, cases);
   const std::vector<SequenceShape> decode(16, {1, 512});
   const std::vector<SequenceShape> short_decode(64, {1, 40});
   for (const DType dtype : {DType::kF32, DType::kBf16}) {

@@ -73,12 +73,14 @@ struct OwnedBatch {
   int64_t num_pages = 0;
 
   explicit OwnedBatch(const std::vector<SequenceShape>& sequences);
+  void MoveTo(Context& context);  // to its device
   RaggedBatch view() const { return {cu_seqlens, context_lens, page_tables}; }
 };
 
 // Two layers, of which AttentionOp::kLayer is used.
 KvLayout LayoutOf(const AttentionHeads& heads);
-void FillPool(KvPool& pool, int byte);
+void FillPool(KvPool& pool, int byte);         // on the CPU
+KvPool Placed(Context& context, KvPool pool);  // where the context's device is
 
 class AttentionOp : public OpRun {
  public:
@@ -96,6 +98,8 @@ class AttentionOp : public OpRun {
   const std::vector<AttentionText>& texts() const { return texts_; }  // of each sequence
 
  private:
+  const AttentionText& TextOf(Context& context, size_t sequence);
+
   std::vector<AttentionText> texts_;
 };
 

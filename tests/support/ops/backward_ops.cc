@@ -29,7 +29,8 @@ double Dot(const Doubles& a, const Doubles& b) {
 
 class RmsNormBackwardOp : public OpRun {
  public:
-  RmsNormBackwardOp(int64_t rows, int64_t width, GradientOutput output) : output_(output) {
+  RmsNormBackwardOp(Context& context, int64_t rows, int64_t width, GradientOutput output)
+      : OpRun(context), output_(output) {
     x_ = tensors_.Input(NormalTensor({rows, width}, 21, 2.0f));
     weight_ = tensors_.Input(NormalTensor({width}, 22));
     dy_ = tensors_.Input(NormalTensor({rows, width}, 23));
@@ -78,7 +79,7 @@ class RmsNormBackwardOp : public OpRun {
 
 class SumRowsOp : public OpRun {
  public:
-  SumRowsOp(int64_t rows, int64_t width) {
+  SumRowsOp(Context& context, int64_t rows, int64_t width) : OpRun(context) {
     x_ = tensors_.Input(RandomTensor({rows, width}, 25));
     y_ = tensors_.Output(DType::kF32, {width});
   }
@@ -99,7 +100,7 @@ class SumRowsOp : public OpRun {
 
 class SiluMulBackwardOp : public OpRun {
  public:
-  SiluMulBackwardOp(int64_t tokens, int64_t width, DType to) {
+  SiluMulBackwardOp(Context& context, int64_t tokens, int64_t width, DType to) : OpRun(context) {
     gate_up_ = tensors_.Input(NormalTensor({tokens, 2 * width}, 26, 3.0f));
     dy_ = tensors_.Input(NormalTensor({tokens, width}, 27));
     dgate_up_ = tensors_.Output(to, {tokens, 2 * width});
@@ -133,9 +134,9 @@ class SiluMulBackwardOp : public OpRun {
 // dx . x = dy . y(x) for every x, since the rotation is linear: the numeric derivative of dy . y.
 class RopeBackwardOp : public OpRun {
  public:
-  RopeBackwardOp(int64_t tokens, int64_t heads, int64_t head_dim)
-      : table_({.head_dim = head_dim, .max_positions = 512}) {
-    table_.Reserve(512);
+  RopeBackwardOp(Context& context, int64_t tokens, int64_t heads, int64_t head_dim)
+      : OpRun(context), table_({.head_dim = head_dim, .max_positions = 512}, context.device) {
+    table_.Reserve(context, 512);
     std::vector<int32_t> some;
     for (int64_t i = 0; i < tokens; ++i) some.push_back(static_cast<int32_t>(i * 37 % 301));
     positions_ = tensors_.Input(Integers(some, {tokens}));
@@ -173,7 +174,8 @@ class RopeBackwardOp : public OpRun {
 
 class EmbeddingBackwardOp : public OpRun {
  public:
-  EmbeddingBackwardOp(int64_t tokens, int64_t vocab, int64_t hidden) {
+  EmbeddingBackwardOp(Context& context, int64_t tokens, int64_t vocab, int64_t hidden)
+      : OpRun(context) {
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < tokens; ++i) ids.push_back(static_cast<int32_t>(i * i % vocab));
     ids_ = tensors_.Input(Integers(ids, {tokens}));
@@ -201,7 +203,8 @@ class EmbeddingBackwardOp : public OpRun {
 
 class MergeColumnsOp : public OpRun {
  public:
-  MergeColumnsOp(int64_t rows, const std::vector<int64_t>& widths) {
+  MergeColumnsOp(Context& context, int64_t rows, const std::vector<int64_t>& widths)
+      : OpRun(context) {
     for (const int64_t width : widths) {
       parts_.push_back(tensors_.Input(RandomTensor({rows, width}, 31 + parts_.size())));
     }
@@ -248,7 +251,7 @@ Tensor Rounded(const Tensor& values, DType dtype) {
 
 class WeightGradientOp : public OpRun {
  public:
-  explicit WeightGradientOp(const WeightGradientShape& s) : shape_(s) {
+  WeightGradientOp(Context& context, const WeightGradientShape& s) : OpRun(context), shape_(s) {
     dy_ = tensors_.Input(Rounded(RandomTensor({s.tokens, s.n}, 41), s.dy));
     x_ = tensors_.Input(Rounded(RandomTensor({s.tokens, s.k}, 42), s.x));
     dw_ = s.output == MatmulOutput::kAdd ? tensors_.InOut(RandomTensor({s.n, s.k}, 43))
@@ -282,13 +285,17 @@ class WeightGradientOp : public OpRun {
 // Groups of rows, each with a gradient of its own.
 class WeightGradientGroupedOp : public OpRun {
  public:
-  WeightGradientGroupedOp(std::vector<int32_t> counts, int64_t n, int64_t k, DType dtype) {
+  WeightGradientGroupedOp(Context& context, std::vector<int32_t> counts, int64_t n, int64_t k,
+                          DType dtype)
+      : OpRun(context) {
     std::vector<int32_t> offsets = {0};
     for (const int32_t count : counts) offsets.push_back(offsets.back() + count);
     dy_ = tensors_.Input(Rounded(RandomTensor({offsets.back(), n}, 41), dtype));
     x_ = tensors_.Input(Rounded(RandomTensor({offsets.back(), k}, 42), dtype));
     offsets_ = tensors_.Input(Integers(offsets, {static_cast<int64_t>(offsets.size())}));
-    for (size_t i = 0; i < counts.size(); ++i) dw_.emplace_back(DType::kF32, Shape{n, k});
+    for (size_t i = 0; i < counts.size(); ++i) {
+      dw_.emplace_back(DType::kF32, Shape{n, k}, context.device);
+    }
   }
   void Run(Context& context) override {
     MatmulWeightGradientGrouped(context, {.dy = dy_, .x = x_, .offsets = offsets_, .dw = dw_});
@@ -321,8 +328,8 @@ OpCase NormCase(OpUse use, int64_t rows, int64_t width, GradientOutput output) {
           .bytes = rows * width * (adds ? 16 : 12) + 8 * width,
           .in_place_bytes = adds ? 4 * rows * width : 0,
           .flops = 10 * rows * width,
-          .prepare = [=](Context&) {
-            return std::make_unique<RmsNormBackwardOp>(rows, width, output);
+          .prepare = [=](Context& context) {
+            return std::make_unique<RmsNormBackwardOp>(context, rows, width, output);
           }};
 }
 
@@ -333,18 +340,21 @@ OpCase SumRowsCase(OpUse use, int64_t rows, int64_t width) {
           .use = use,
           .bytes = 4 * (rows + 1) * width,
           .flops = rows * width,
-          .prepare = [=](Context&) { return std::make_unique<SumRowsOp>(rows, width); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<SumRowsOp>(context, rows, width);
+          }};
 }
 
 OpCase SiluCase(OpUse use, int64_t tokens, int64_t width, DType to) {
-  return {
-      .op = "silu_mul_backward",
-      .shape = Times({tokens, width}),
-      .dtype = std::string(Name(to)),
-      .use = use,
-      .bytes = tokens * width * (12 + 2 * SizeOf(to)),
-      .flops = tokens * width * (kExpFlops + 11),
-      .prepare = [=](Context&) { return std::make_unique<SiluMulBackwardOp>(tokens, width, to); }};
+  return {.op = "silu_mul_backward",
+          .shape = Times({tokens, width}),
+          .dtype = std::string(Name(to)),
+          .use = use,
+          .bytes = tokens * width * (12 + 2 * SizeOf(to)),
+          .flops = tokens * width * (kExpFlops + 11),
+          .prepare = [=](Context& context) {
+            return std::make_unique<SiluMulBackwardOp>(context, tokens, width, to);
+          }};
 }
 
 OpCase RopeCase(OpUse use, int64_t tokens, int64_t heads, int64_t head_dim) {
@@ -356,8 +366,8 @@ OpCase RopeCase(OpUse use, int64_t tokens, int64_t heads, int64_t head_dim) {
           .bytes = 8 * count + tokens * (4 + 4 * head_dim),
           .in_place_bytes = 4 * count,
           .flops = 3 * count,
-          .prepare = [=](Context&) {
-            return std::make_unique<RopeBackwardOp>(tokens, heads, head_dim);
+          .prepare = [=](Context& context) {
+            return std::make_unique<RopeBackwardOp>(context, tokens, heads, head_dim);
           }};
 }
 
@@ -369,8 +379,8 @@ OpCase EmbeddingCase(OpUse use, int64_t tokens, int64_t vocab, int64_t hidden) {
           .bytes = 12 * tokens * hidden,
           .in_place_bytes = 4 * tokens * hidden,
           .flops = tokens * hidden,
-          .prepare = [=](Context&) {
-            return std::make_unique<EmbeddingBackwardOp>(tokens, vocab, hidden);
+          .prepare = [=](Context& context) {
+            return std::make_unique<EmbeddingBackwardOp>(context, tokens, vocab, hidden);
           }};
 }
 
@@ -382,23 +392,26 @@ OpCase MergeCase(OpUse use, int64_t rows, const std::vector<int64_t>& widths) {
           .use = use,
           .bytes = 8 * rows * width,
           .tolerance = DType::kI32,
-          .prepare = [=](Context&) { return std::make_unique<MergeColumnsOp>(rows, widths); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<MergeColumnsOp>(context, rows, widths);
+          }};
 }
 
 OpCase WeightCase(OpUse use, const WeightGradientShape& s) {
   const bool adds = s.output == MatmulOutput::kAdd;
-  return {.op = "matmul_weight_gradient",
-          .shape = std::to_string(s.n) + " x " + std::to_string(s.k) + " over " +
-                   std::to_string(s.tokens),
-          .dtype = std::string(Name(s.x)) + (s.dy == DType::kBf16 ? " from bf16" : "") +
-                   (adds ? " adds" : ""),
-          .use = use,
-          .bytes = s.tokens * (s.n * SizeOf(s.dy) + s.k * SizeOf(s.x)) + s.n * s.k * (adds ? 8 : 4),
-          .in_place_bytes = adds ? 4 * s.n * s.k : 0,
-          .flops = 2 * s.tokens * s.n * s.k,
-          .unit = s.x == DType::kBf16 ? OpUnit::kBf16 : OpUnit::kF32,
-          .bits = OpBits::kOfInstructionSet,
-          .prepare = [s](Context&) { return std::make_unique<WeightGradientOp>(s); }};
+  return {
+      .op = "matmul_weight_gradient",
+      .shape =
+          std::to_string(s.n) + " x " + std::to_string(s.k) + " over " + std::to_string(s.tokens),
+      .dtype = std::string(Name(s.x)) + (s.dy == DType::kBf16 ? " from bf16" : "") +
+               (adds ? " adds" : ""),
+      .use = use,
+      .bytes = s.tokens * (s.n * SizeOf(s.dy) + s.k * SizeOf(s.x)) + s.n * s.k * (adds ? 8 : 4),
+      .in_place_bytes = adds ? 4 * s.n * s.k : 0,
+      .flops = 2 * s.tokens * s.n * s.k,
+      .unit = s.x == DType::kBf16 ? OpUnit::kBf16 : OpUnit::kF32,
+      .bits = OpBits::kOfInstructionSet,
+      .prepare = [s](Context& context) { return std::make_unique<WeightGradientOp>(context, s); }};
 }
 
 OpCase GroupedWeightCase(OpUse use, const std::vector<int32_t>& counts, int64_t n, int64_t k,
@@ -414,14 +427,33 @@ OpCase GroupedWeightCase(OpUse use, const std::vector<int32_t>& counts, int64_t 
           .flops = 2 * rows * n * k,
           .unit = dtype == DType::kBf16 ? OpUnit::kBf16 : OpUnit::kF32,
           .bits = OpBits::kOfInstructionSet,
-          .prepare = [=](Context&) {
-            return std::make_unique<WeightGradientGroupedOp>(counts, n, k, dtype);
+          .prepare = [=](Context& context) {
+            return std::make_unique<WeightGradientGroupedOp>(context, counts, n, k, dtype);
           }};
+}
+
+void AddBackwardDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const bool tiny = use == OpUse::kDeviceTiny;
+  const int64_t rows = tiny ? 64 : 32768;
+  const size_t first = cases.size();
+  cases.push_back(NormCase(use, rows, 768, GradientOutput::kAdd));
+  cases.push_back(SiluCase(use, rows, tiny ? 40 : 1408, DType::kBf16));
+  for (size_t i = first; i < cases.size(); ++i) cases[i].device = {.must = 0.85, .aim = 0.92};
+  // Of a quarter of a step of 64 thousand tokens: 26M gate and up, 104M gate and up.
+  for (WeightGradientShape s :
+       {WeightGradientShape{16384, 2816, 512, DType::kBf16, DType::kBf16},
+        WeightGradientShape{16384, 4096, 768, DType::kBf16, DType::kBf16}}) {
+    if (tiny) s = {70, s.n / 64, s.k / 16, s.x, s.dy};
+    cases.push_back(WeightCase(use, s));
+    cases.back().device = {.rate = DeviceRate::kProducts, .product_flops = cases.back().flops};
+  }
 }
 
 }  // namespace
 
 void AddBackwardCases(std::vector<OpCase>& cases) {
+  AddBackwardDeviceCases(OpUse::kDeviceBench, cases);
+  AddBackwardDeviceCases(OpUse::kDeviceTiny, cases);
   for (const GradientOutput output : {GradientOutput::kStore, GradientOutput::kAdd}) {
     for (const int64_t rows : {0, 1, 3, 64, 130}) {
       for (const int64_t width : {1, 8, 37, 64}) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/core/check.h"
+#include "kernels/core/device_memory.h"
+
 namespace tandem {
 namespace {
 
@@ -24,7 +27,22 @@ TensorView GuardedTensors::InOut(ConstTensorView contents) {
   return Take(contents.dtype(), contents.shape(), Role::kInOut, contents.bytes());
 }
 
+TensorView GuardedTensors::TakeOnDevice(DType dtype, Shape shape, const std::byte* contents) {
+  Guarded& taken = tensors_.emplace_back();
+  // Never empty: a view of nothing means an operand that is not given.
+  const int64_t size_bytes = std::max<int64_t>(shape.num_elements() * SizeOf(dtype), 1);
+  taken.memory = Tensor(DType::kU8, {size_bytes}, context_->device);
+  const TensorView view(taken.memory.view().bytes(), dtype, shape, context_->device);
+  if (contents != nullptr) Copy(*context_, ConstTensorView(contents, dtype, shape), view);
+  return view;
+}
+
 TensorView GuardedTensors::Take(DType dtype, Shape shape, Role role, const std::byte* contents) {
+  if (context_ != nullptr && context_->device != kCpuDevice) {
+    const TensorView view = TakeOnDevice(dtype, shape, contents);
+    if (role != Role::kInput) outputs_.push_back(view);
+    return view;
+  }
   Guarded guarded{.size_bytes = shape.num_elements() * SizeOf(dtype), .role = role};
   guarded.memory = Tensor(DType::kU8, {guarded.size_bytes + 2 * kGuardBytes});
   if (contents != nullptr) guarded.contents.assign(contents, contents + guarded.size_bytes);
@@ -44,6 +62,7 @@ TensorView GuardedTensors::Take(DType dtype, Shape shape, Role role, const std::
 
 void GuardedTensors::Reset() {
   for (Guarded& guarded : tensors_) {
+    CHECK(guarded.memory.device() == kCpuDevice);
     std::byte* data = guarded.memory.view().bytes() + kGuardBytes;
     if (guarded.role == Role::kOutput) std::fill_n(data, guarded.size_bytes, kUnwritten);
     if (guarded.role == Role::kInOut) {
@@ -55,6 +74,7 @@ void GuardedTensors::Reset() {
 bool GuardedTensors::Intact() const {
   const auto is_guard = [](std::byte b) { return b == kGuard; };
   for (const Guarded& guarded : tensors_) {
+    CHECK(guarded.memory.device() == kCpuDevice);
     const std::byte* memory = guarded.memory.view().bytes();
     const std::byte* data = memory + kGuardBytes;
     const std::byte* end = data + guarded.size_bytes;

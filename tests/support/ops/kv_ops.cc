@@ -11,8 +11,10 @@ namespace {
 // The output is the whole pool, as words: nothing but the new tokens' slots may change.
 class KvWriteOp : public OpRun {
  public:
-  explicit KvWriteOp(const AttentionShape& shape)
-      : heads_(shape.heads),
+  KvWriteOp(Context& context, const AttentionShape& shape)
+      : OpRun(context),
+        device_(context.device),
+        heads_(shape.heads),
         sequences_(shape.sequences),
         batch_(shape.sequences),
         pool_(LayoutOf(shape.heads), batch_.num_pages) {
@@ -20,6 +22,8 @@ class KvWriteOp : public OpRun {
     k_ = tensors_.Input(NormalTensor(kv_shape, 15));
     v_ = tensors_.Input(NormalTensor(kv_shape, 16));
     FillPool(pool_, kStale);
+    pool_ = Placed(context, std::move(pool_));
+    batch_.MoveTo(context);
   }
 
   void Reset() override { FillPool(pool_, kStale); }
@@ -30,7 +34,7 @@ class KvWriteOp : public OpRun {
         {.k = k_, .v = v_, .batch = batch_.view(), .pool = pool_, .layer = AttentionOp::kLayer});
   }
 
-  std::vector<ConstTensorView> Outputs() const override { return {WordsOf(pool_)}; }
+  std::vector<ConstTensorView> Outputs() const override { return {WordsOf(pool_, device_)}; }
 
   std::vector<std::vector<double>> Reference() const override {
     KvPool want(pool_.layout(), pool_.num_pages());
@@ -44,14 +48,15 @@ class KvWriteOp : public OpRun {
         PutToken(want, table[p / 16], p % 16, token++);
       }
     }
-    return {ToDoubles(WordsOf(want))};
+    return {ToDoubles(WordsOf(want, kCpuDevice))};
   }
 
  private:
   static constexpr int kStale = 0x11;
 
-  static ConstTensorView WordsOf(const KvPool& pool) {
-    return {pool.layer(0), DType::kI32, Shape{pool.num_pages() * pool.layout().page_bytes() / 4}};
+  static ConstTensorView WordsOf(const KvPool& pool, Device device) {
+    return {pool.layer(0), DType::kI32, Shape{pool.num_pages() * pool.layout().page_bytes() / 4},
+            device};
   }
 
   void PutToken(KvPool& pool, int64_t page_id, int64_t slot, int64_t token) const {
@@ -75,6 +80,7 @@ class KvWriteOp : public OpRun {
     }
   }
 
+  Device device_;
   AttentionHeads heads_;
   std::vector<SequenceShape> sequences_;
   OwnedBatch batch_;
@@ -90,7 +96,7 @@ OpCase KvWriteCase(OpUse use, const AttentionShape& s) {
           .dtype = std::string(Name(s.heads.dtype)),
           .use = use,
           .bytes = 2 * tokens * s.heads.kv_width() * (4 + SizeOf(s.heads.dtype)),
-          .prepare = [s](Context&) { return std::make_unique<KvWriteOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<KvWriteOp>(context, s); }};
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "kernels/cross_entropy.h"
+#include "kernels/cross_entropy_block.h"
 #include "kernels/optimizer.h"
+#include "kernels/sampling.h"
 #include "tests/support/ops/matmul_ops.h"
 #include "tests/support/ops/numeric_gradient.h"
 #include "tests/support/ops/op_cases.h"
@@ -30,11 +32,13 @@ double LossOf(const Doubles& logits, size_t target) {
 // Operands of both halves: x [rows, hidden], the head [vocab, hidden] and its transpose.
 class CrossEntropyOperands : public OpRun {
  protected:
-  CrossEntropyOperands(Context& context, const CrossEntropyShape& s) : shape_(s) {
+  CrossEntropyOperands(Context& context, const CrossEntropyShape& s) : OpRun(context), shape_(s) {
     const Tensor head = NormalTensor({s.vocab, s.hidden}, 61, 0.5f);
-    head_ = PackMatrix(context, head, s.dtype);
+    head_ = MakePackedMatrix(context, head, s.dtype);
+    HostSide host(context);
     columns_ = AllocateMatrix(s.dtype, s.hidden, s.vocab);
-    PackColumns(context, head, columns_);
+    PackColumns(host, head, columns_);
+    columns_ = Placed(context, std::move(columns_));
     x_ =
         tensors_.Input(MakeMatmulOperand(context, NormalTensor({s.rows, s.hidden}, 62), s.dtype).x);
     std::vector<int32_t> targets;
@@ -121,7 +125,7 @@ class CrossEntropyBackwardOp : public CrossEntropyOperands {
 
 class AdamWOp : public OpRun {
  public:
-  explicit AdamWOp(int64_t count) {
+  AdamWOp(Context& context, int64_t count) : OpRun(context) {
     weights_ = tensors_.InOut(NormalTensor({count}, 71));
     gradient_ = tensors_.Input(NormalTensor({count}, 72));
     m_ = tensors_.InOut(NormalTensor({count}, 73, 0.1f));
@@ -164,13 +168,19 @@ class AdamWOp : public OpRun {
 
 class SumOfSquaresOp : public OpRun {
  public:
-  explicit SumOfSquaresOp(int64_t count) {
+  SumOfSquaresOp(Context& context, int64_t count) : OpRun(context) {
     x_ = tensors_.Input(NormalTensor({count}, 75));
-    sum_ = tensors_.Output(DType::kF32, {1});
+    if (context.device == kCpuDevice) {
+      sum_ = tensors_.Output(DType::kF32, {1});
+    } else {
+      host_sum_ = Tensor(DType::kF32, {1});
+      sum_ = host_sum_;
+    }
   }
   void Run(Context& context) override {
     sum_.data<float>()[0] = static_cast<float>(SumOfSquares(context, x_));
   }
+  std::vector<ConstTensorView> Outputs() const override { return {sum_}; }
   std::vector<Doubles> Reference() const override {
     double sum = 0;
     for (const double value : ToDoubles(x_)) sum += value * value;
@@ -179,6 +189,7 @@ class SumOfSquaresOp : public OpRun {
 
  private:
   ConstTensorView x_;
+  Tensor host_sum_;  // where operands are not the host's: the result is
   TensorView sum_;
 };
 
@@ -205,7 +216,7 @@ OpCase AdamWCase(OpUse use, int64_t count) {
           .bytes = 28 * count,
           .in_place_bytes = 12 * count,
           .flops = 16 * count,
-          .prepare = [=](Context&) { return std::make_unique<AdamWOp>(count); }};
+          .prepare = [=](Context& context) { return std::make_unique<AdamWOp>(context, count); }};
 }
 
 OpCase SquaresCase(OpUse use, int64_t count) {
@@ -215,12 +226,15 @@ OpCase SquaresCase(OpUse use, int64_t count) {
           .use = use,
           .bytes = 4 * count,
           .flops = 2 * count,
-          .prepare = [=](Context&) { return std::make_unique<SumOfSquaresOp>(count); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<SumOfSquaresOp>(context, count);
+          }};
 }
 
 class ScaleOp : public OpRun {
  public:
-  explicit ScaleOp(int64_t count) : x_(tensors_.InOut(NormalTensor({count}, 81))) {}
+  ScaleOp(Context& context, int64_t count)
+      : OpRun(context), x_(tensors_.InOut(NormalTensor({count}, 81))) {}
   void Run(Context& context) override { Scale(context, {.x = x_, .factor = 1.0 / 3.0}); }
   std::vector<Doubles> Reference() const override {
     Doubles x = ToDoubles(x_);
@@ -234,8 +248,9 @@ class ScaleOp : public OpRun {
 
 class CombineOp : public OpRun {
  public:
-  explicit CombineOp(int64_t count)
-      : x_(tensors_.Input(NormalTensor({count}, 82))),
+  CombineOp(Context& context, int64_t count)
+      : OpRun(context),
+        x_(tensors_.Input(NormalTensor({count}, 82))),
         y_(tensors_.InOut(NormalTensor({count}, 83))) {}
   void Run(Context& context) override {
     Combine(context, {.x = x_, .x_factor = 0.75f, .y = y_, .y_factor = -0.5f});
@@ -254,8 +269,9 @@ class CombineOp : public OpRun {
 
 class NesterovOp : public OpRun {
  public:
-  explicit NesterovOp(int64_t count)
-      : gradient_(tensors_.Input(NormalTensor({count}, 84))),
+  NesterovOp(Context& context, int64_t count)
+      : OpRun(context),
+        gradient_(tensors_.Input(NormalTensor({count}, 84))),
         m_(tensors_.InOut(NormalTensor({count}, 85))),
         update_(tensors_.Output(DType::kF32, {count})) {}
   void Run(Context& context) override {
@@ -277,6 +293,45 @@ class NesterovOp : public OpRun {
   TensorView m_, update_;
 };
 
+// The gradient of a block of logits, whose products have cases of their own. For timing.
+class CrossEntropyBlockOp : public OpRun {
+ public:
+  CrossEntropyBlockOp(Context& context, int64_t rows, int64_t vocab) : OpRun(context) {
+    logits_ = tensors_.Input(NormalTensor({rows, vocab}, 86));
+    statistics_ = tensors_.Output(DType::kF32, {rows, 2});
+    std::vector<int32_t> targets;
+    for (int64_t i = 0; i < rows; ++i) targets.push_back(static_cast<int32_t>(i * 7 % vocab));
+    targets_ = tensors_.Input(Integers(targets, {rows}));
+    weights_ = tensors_.Input(RandomTensor({rows}, 87));
+    gradient_ = tensors_.Output(DType::kBf16, {rows, vocab});
+    LogSoftmaxStatistics(context, {.logits = logits_, .statistics = statistics_});
+  }
+  void Run(Context& context) override {
+    CrossEntropyGradient(context, {.logits = logits_,
+                                   .statistics = statistics_,
+                                   .targets = targets_,
+                                   .weights = weights_,
+                                   .gradient = gradient_});
+  }
+  std::vector<Doubles> Reference() const override { return {}; }
+
+ private:
+  ConstTensorView logits_, targets_, weights_;
+  TensorView statistics_, gradient_;
+};
+
+OpCase CrossEntropyBlockCase(OpUse use, int64_t rows, int64_t vocab) {
+  return {.op = "cross_entropy_gradient",
+          .shape = Times({rows, vocab}),
+          .dtype = "bf16",
+          .use = use,
+          .bytes = rows * (6 * vocab + 16),
+          .flops = rows * vocab * (kExpFlops + 3),
+          .prepare = [=](Context& context) {
+            return std::make_unique<CrossEntropyBlockOp>(context, rows, vocab);
+          }};
+}
+
 // `bytes`, `in_place` and `flops` are of one element.
 template <typename Op>
 OpCase ElementCase(const char* name, OpUse use, int64_t count, int64_t bytes, int64_t in_place,
@@ -288,12 +343,27 @@ OpCase ElementCase(const char* name, OpUse use, int64_t count, int64_t bytes, in
           .bytes = bytes * count,
           .in_place_bytes = in_place * count,
           .flops = flops * count,
-          .prepare = [=](Context&) { return std::make_unique<Op>(count); }};
+          .prepare = [=](Context& context) { return std::make_unique<Op>(context, count); }};
+}
+
+void AddLossDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const bool tiny = use == OpUse::kDeviceTiny;
+  const size_t first = cases.size();
+  cases.push_back(CrossEntropyBlockCase(use, tiny ? 8 : 16384, tiny ? 640 : 6400));
+  cases.push_back(AdamWCase(use, tiny ? 4000 : 25829888));
+  cases.push_back(SquaresCase(use, tiny ? 4000 : 4 * 25829888));
+  cases.back().device.can_be_recorded = false;
+  for (size_t i = first; i < cases.size(); ++i) {
+    cases[i].device.must = 0.85;
+    cases[i].device.aim = 0.92;
+  }
 }
 
 }  // namespace
 
 void AddLossCases(std::vector<OpCase>& cases) {
+  AddLossDeviceCases(OpUse::kDeviceBench, cases);
+  AddLossDeviceCases(OpUse::kDeviceTiny, cases);
   const auto both = [&](OpUse use, const CrossEntropyShape& s) {
     cases.push_back(CrossEntropyCase<CrossEntropyOp>("cross_entropy", use, s, 1));
     cases.push_back(CrossEntropyCase<CrossEntropyBackwardOp>("cross_entropy_backward", use, s, 3));

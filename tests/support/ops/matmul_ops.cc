@@ -10,16 +10,29 @@
 namespace tandem {
 
 MatmulOperand MakeMatmulOperand(Context& context, ConstTensorView x, DType weights) {
+  HostSide host(context);
   MatmulOperand operand;
   if (weights == DType::kI8) {
     operand.x = Tensor(DType::kI8, x.shape());
     operand.scales = Tensor(DType::kF32, {x.dim(0)});
-    QuantizeRows(context, {.x = x, .y = operand.x, .scales = operand.scales});
+    QuantizeRows(host, {.x = x, .y = operand.x, .scales = operand.scales});
     return operand;
   }
   operand.x = Tensor(weights == DType::kBf16 ? DType::kBf16 : DType::kF32, x.shape());
-  Convert(context, {.x = x, .y = operand.x});
+  Convert(host, {.x = x, .y = operand.x});
   return operand;
+}
+
+PackedMatrix Placed(Context& context, PackedMatrix matrix) {
+  if (context.device == kCpuDevice) return matrix;
+  PackedMatrix placed = CopyMatrix(context, matrix, context.device);
+  Synchronize(context);
+  return placed;
+}
+
+PackedMatrix MakePackedMatrix(Context& context, ConstTensorView w, DType dtype) {
+  HostSide host(context);
+  return Placed(context, PackMatrix(host, w, dtype));
 }
 
 std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales,
@@ -42,8 +55,8 @@ std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales
   return y;
 }
 
-MatmulOp::MatmulOp(Context& context, const MatmulShape& given) : shape(given) {
-  w = PackMatrix(context, RandomTensor({shape.n, shape.k}, 1), shape.weights);
+MatmulOp::MatmulOp(Context& context, const MatmulShape& given) : OpRun(context), shape(given) {
+  w = MakePackedMatrix(context, RandomTensor({shape.n, shape.k}, 1), shape.weights);
   const MatmulOperand operand =
       MakeMatmulOperand(context, RandomTensor({shape.tokens, shape.k}, 2), shape.weights);
   x = tensors_.Input(operand.x);
@@ -79,11 +92,12 @@ struct GroupedShape {
 
 class MatmulGroupedOp : public OpRun {
  public:
-  MatmulGroupedOp(Context& context, const GroupedShape& shape) {
+  MatmulGroupedOp(Context& context, const GroupedShape& shape) : OpRun(context) {
     std::vector<int32_t> offsets = {0};
     for (const int32_t rows : shape.rows) {
       const auto seed = static_cast<uint64_t>(100 + offsets.size());
-      w_.push_back(PackMatrix(context, RandomTensor({shape.n, shape.k}, seed), shape.weights));
+      w_.push_back(
+          MakePackedMatrix(context, RandomTensor({shape.n, shape.k}, seed), shape.weights));
       offsets.push_back(offsets.back() + rows);
     }
     const int64_t num_rows = offsets.back();
@@ -163,9 +177,55 @@ OpCase GroupedCase(OpUse use, const GroupedShape& s) {
       .prepare = [s](Context& context) { return std::make_unique<MatmulGroupedOp>(context, s); }};
 }
 
+// A device's row of products.
+OpCase WithProducts(OpCase c, double must = 0, double aim = 0) {
+  c.device = {.rate = DeviceRate::kProducts, .product_flops = c.flops, .must = must, .aim = aim};
+  return c;
+}
+
+void AddMatmulDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const bool tiny = use == OpUse::kDeviceTiny;
+  // Few rows: a matrix is read once. Heads and a large one.
+  for (const int64_t tokens : {1, 16}) {
+    for (MatmulShape s : {MatmulShape{tokens, 768, 6400, DType::kBf16},
+                          MatmulShape{tokens, 4096, 4096, DType::kBf16},
+                          MatmulShape{tokens, 4096, 4096, DType::kI8}}) {
+      if (tiny) s = {tokens, s.k / 16, s.n / 64, s.weights};
+      OpCase c = MatmulCase(use, s);
+      c.device = {.must = s.weights == DType::kI8 ? 0.80 : 0.75,
+                  .aim = s.weights == DType::kI8 ? 0 : 0.88,
+                  .cold = true};
+      cases.push_back(std::move(c));
+    }
+  }
+  // The models' products: 26M gate and up, down; 104M gate and up, down.
+  for (const int64_t tokens : {256, 1024, 16384}) {
+    for (MatmulShape s : {MatmulShape{tokens, 512, 2816, DType::kBf16},
+                          MatmulShape{tokens, 1408, 512, DType::kBf16},
+                          MatmulShape{tokens, 768, 4096, DType::kBf16},
+                          MatmulShape{tokens, 2048, 768, DType::kBf16}}) {
+      if (tiny) s = {1 + tokens / 256, s.k / 16, s.n / 16, s.weights};
+      cases.push_back(WithProducts(MatmulCase(use, s)));
+    }
+  }
+  const int64_t side = tiny ? 40 : 4096;
+  cases.push_back(WithProducts(MatmulCase(use, {side, side, side, DType::kBf16})));
+  cases.push_back(WithProducts(MatmulCase(use, {side, side, side, DType::kI8})));
+  if (tiny) {
+    cases.push_back(WithProducts(GroupedCase(use, {{3, 0, 5}, 32, 48, DType::kBf16}), 200, 350));
+    return;
+  }
+  cases.push_back(
+      WithProducts(GroupedCase(use, {{512, 512, 512, 512}, 2048, 4096, DType::kBf16}), 200, 350));
+  cases.push_back(
+      WithProducts(GroupedCase(use, {{4096, 4000, 4100, 4188}, 640, 3456, DType::kBf16})));
+}
+
 }  // namespace
 
 void AddMatmulCases(std::vector<OpCase>& cases) {
+  AddMatmulDeviceCases(OpUse::kDeviceBench, cases);
+  AddMatmulDeviceCases(OpUse::kDeviceTiny, cases);
   for (const DType weights : kWeightTypes) {
     for (const int64_t k : {0, 1, 2, 3, 7, 64, 172, 513}) {
       for (const int64_t n : {1, 8, 65, 172, 200}) {

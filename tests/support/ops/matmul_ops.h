@@ -21,6 +21,12 @@ struct MatmulOperand {
 
 MatmulOperand MakeMatmulOperand(Context& context, ConstTensorView x, DType weights);
 
+// Where the context's device is.
+PackedMatrix Placed(Context& context, PackedMatrix matrix);
+
+// [n, k] packed on the CPU, then on the context's device.
+PackedMatrix MakePackedMatrix(Context& context, ConstTensorView w, DType dtype);
+
 // [tokens, n] in double, from the rounded operands. x_scales: i8 only.
 std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales,
                                      const PackedMatrix& w);

@@ -11,7 +11,8 @@
 
 namespace tandem {
 
-MoeCombineOp::MoeCombineOp(const CombineShape& given) : shape(given) {
+MoeCombineOp::MoeCombineOp(Context& context, const CombineShape& given)
+    : OpRun(context), shape(given) {
   const int64_t num_rows = shape.tokens * shape.top_k;
   std::vector<int32_t> order(static_cast<size_t>(num_rows));
   std::iota(order.begin(), order.end(), 0);
@@ -51,7 +52,7 @@ namespace {
 
 class MoeRouteOp : public OpRun {
  public:
-  explicit MoeRouteOp(const RouteShape& shape) : shape_(shape) {
+  MoeRouteOp(Context& context, const RouteShape& shape) : OpRun(context), shape_(shape) {
     logits_ = tensors_.Input(NormalTensor({shape.tokens, shape.num_experts}, 21, 2.0f));
     experts_ = tensors_.Output(DType::kI32, {shape.tokens, shape.top_k});
     weights_ = tensors_.Output(DType::kF32, {shape.tokens, shape.top_k});
@@ -106,7 +107,8 @@ class MoeRouteOp : public OpRun {
 
 class MoePermuteOp : public OpRun {
  public:
-  MoePermuteOp(int64_t tokens, int64_t num_experts, int64_t top_k) : num_experts_(num_experts) {
+  MoePermuteOp(Context& context, int64_t tokens, int64_t num_experts, int64_t top_k)
+      : OpRun(context), num_experts_(num_experts) {
     std::mt19937 generator(23);
     std::vector<int32_t> experts;
     for (int64_t i = 0; i < tokens * top_k; ++i) {
@@ -151,19 +153,38 @@ class MoePermuteOp : public OpRun {
   TensorView offsets_, row_of_, token_of_;
 };
 
+// Both, as a step does them. For timing.
+class MoeRouteAndPermuteOp : public OpRun {
+ public:
+  MoeRouteAndPermuteOp(Context& context, const RouteShape& shape)
+      : route_(context, shape), permute_(context, shape.tokens, shape.num_experts, shape.top_k) {}
+  void Run(Context& context) override {
+    route_.Run(context);
+    permute_.Run(context);
+  }
+  std::vector<std::vector<double>> Reference() const override { return {}; }
+
+ private:
+  MoeRouteOp route_;
+  MoePermuteOp permute_;
+};
+
 using Doubles = std::vector<double>;
 
 class MoeRouteBackwardOp : public OpRun {
  public:
-  MoeRouteBackwardOp(Context& context, const RouteShape& shape, bool balanced) : shape_(shape) {
-    logits_ = tensors_.Input(NormalTensor({shape.tokens, shape.num_experts}, 41));
+  MoeRouteBackwardOp(Context& context, const RouteShape& shape, bool balanced)
+      : OpRun(context), shape_(shape) {
+    const Tensor logits = NormalTensor({shape.tokens, shape.num_experts}, 41);
+    logits_ = tensors_.Input(logits);
+    HostSide host(context);
     Tensor experts(DType::kI32, {shape.tokens, shape.top_k});
     Tensor weights(DType::kF32, {shape.tokens, shape.top_k});
-    MoeRoute(context, {.logits = logits_,
-                       .score = shape.score,
-                       .renormalise = shape.renormalise,
-                       .experts = experts,
-                       .weights = weights});
+    MoeRoute(host, {.logits = logits,
+                    .score = shape.score,
+                    .renormalise = shape.renormalise,
+                    .experts = experts,
+                    .weights = weights});
     experts_ = tensors_.Input(experts);
     dweights_ = tensors_.Input(NormalTensor({shape.tokens, shape.top_k}, 42));
     if (balanced) dscores_ = tensors_.Input(NormalTensor({shape.tokens, shape.num_experts}, 43));
@@ -223,7 +244,8 @@ class MoeRouteBackwardOp : public OpRun {
 
 class MoeCombineBackwardOp : public OpRun {
  public:
-  MoeCombineBackwardOp(const CombineShape& shape, DType to) : forward_(shape) {
+  MoeCombineBackwardOp(Context& context, const CombineShape& shape, DType to)
+      : OpRun(context), forward_(context, shape) {
     dy_ = tensors_.Input(NormalTensor({shape.tokens, shape.width}, 45));
     dy_rows_ = tensors_.Output(to, {shape.tokens * shape.top_k, shape.width});
     dweights_ = tensors_.Output(DType::kF32, {shape.tokens, shape.top_k});
@@ -280,7 +302,9 @@ OpCase CombineBackwardCase(OpUse use, const CombineShape& s, DType to) {
           .use = use,
           .bytes = s.tokens * s.width * 4 + rows * (s.width * (4 + SizeOf(to)) + 12),
           .flops = 3 * rows * s.width,
-          .prepare = [=](Context&) { return std::make_unique<MoeCombineBackwardOp>(s, to); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<MoeCombineBackwardOp>(context, s, to);
+          }};
 }
 
 void AddMoeBackwardCases(std::vector<OpCase>& cases) {
@@ -314,7 +338,7 @@ OpCase RouteCase(OpUse use, const RouteShape& s) {
           .use = use,
           .bytes = s.tokens * (4 * s.num_experts + 8 * s.top_k),
           .flops = s.tokens * s.num_experts * (kExpFlops + 4),
-          .prepare = [s](Context&) { return std::make_unique<MoeRouteOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<MoeRouteOp>(context, s); }};
 }
 
 OpCase PermuteCase(OpUse use, int64_t tokens, int64_t num_experts, int64_t top_k) {
@@ -323,8 +347,8 @@ OpCase PermuteCase(OpUse use, int64_t tokens, int64_t num_experts, int64_t top_k
           .dtype = "i32",
           .use = use,
           .bytes = 16 * tokens * top_k + 8 * num_experts,
-          .prepare = [=](Context&) {
-            return std::make_unique<MoePermuteOp>(tokens, num_experts, top_k);
+          .prepare = [=](Context& context) {
+            return std::make_unique<MoePermuteOp>(context, tokens, num_experts, top_k);
           }};
 }
 
@@ -338,12 +362,25 @@ OpCase CombineCase(OpUse use, const CombineShape& s) {
           .in_place_bytes = 4 * count,
           .flops = 2 * count * (s.top_k + 1),
           .tolerance = DType::kI32,
-          .prepare = [s](Context&) { return std::make_unique<MoeCombineOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<MoeCombineOp>(context, s); }};
+}
+
+void AddMoeDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const RouteShape shape{use == OpUse::kDeviceTiny ? 16 : 256, 4, 2};
+  OpCase c = RouteCase(use, shape);
+  c.op = "moe_route+permute";
+  c.device = {.rate = DeviceRate::kTime, .must = 8, .aim = 4};
+  c.prepare = [shape](Context& context) {
+    return std::make_unique<MoeRouteAndPermuteOp>(context, shape);
+  };
+  cases.push_back(std::move(c));
 }
 
 }  // namespace
 
 void AddMoeCases(std::vector<OpCase>& cases) {
+  AddMoeDeviceCases(OpUse::kDeviceBench, cases);
+  AddMoeDeviceCases(OpUse::kDeviceTiny, cases);
   AddMoeBackwardCases(cases);
   for (const MoeScore score : {MoeScore::kSoftmax, MoeScore::kSigmoid}) {
     for (const bool renormalise : {true, false}) {

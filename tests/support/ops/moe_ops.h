@@ -25,7 +25,7 @@ struct CombineShape {
 
 class MoeCombineOp : public OpRun {
  public:
-  explicit MoeCombineOp(const CombineShape& shape);
+  MoeCombineOp(Context& context, const CombineShape& shape);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 

@@ -17,6 +17,8 @@ namespace tandem {
 class OpRun {
  public:
   OpRun() = default;
+  // Operands are on the device of `context`.
+  explicit OpRun(Context& context) : tensors_(context) {}
   OpRun(const OpRun&) = delete;
   OpRun& operator=(const OpRun&) = delete;
   virtual ~OpRun() = default;
@@ -40,6 +42,27 @@ class OpRun {
 enum class OpUse : uint8_t {
   kTest,   // small, odd
   kBench,  // shapes of the real models, for timing
+  // Sizes that fill a GPU, with operands in its memory (the context of `prepare` says which), and
+  // the same rows in sizes that the fake GPU of tests/cuda_on_cpu runs in a moment.
+  kDeviceBench,
+  kDeviceTiny,
+};
+
+// What the speed of a kDeviceBench row is said in.
+enum class DeviceRate : uint8_t {
+  kBytes,     // moved, a second
+  kProducts,  // flops of products, a second
+  kTime,      // of one call
+};
+
+struct DeviceRow {
+  DeviceRate rate = DeviceRate::kBytes;
+  int64_t product_flops = 0;  // as published figures count them: without exponentials
+  // Goals: a share of the rate of a copy, TFLOP/s or us. 0: none.
+  double must = 0;
+  double aim = 0;
+  bool cold = false;  // operands come from memory: in turns with copies of them, if they are small
+  bool can_be_recorded = true;  // false: the op waits for the device
 };
 
 enum class OpBits : uint8_t {
@@ -68,6 +91,7 @@ struct OpCase {
   // outputs have their own dtype's.
   DType tolerance = DType::kF32;
   OpBits bits = OpBits::kOfOp;
+  DeviceRow device = {};
   std::function<std::unique_ptr<OpRun>(Context& context)> prepare;
 
   std::string Label() const { return op + " " + shape + " " + dtype; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/support/ops/operands.h"
+#include "tests/support/tolerances.h"
 
 namespace tandem {
 
@@ -26,6 +27,23 @@ std::string Difference(ConstTensorView got, const std::vector<double>& want, dou
     if (std::abs(value - want[i]) <= bound) continue;
     return "element " + std::to_string(i) + " is " + std::to_string(value) + ", not " +
            std::to_string(want[i]) + " within " + std::to_string(bound);
+  }
+  return "";
+}
+
+std::string DifferenceOnDevice(Context& device, const OpCase& op) {
+  HostSide host(device);
+  const std::vector<std::vector<double>> want = op.prepare(host)->Reference();
+  const std::unique_ptr<OpRun> run = op.prepare(device);
+  run->Run(device);
+  Synchronize(device);
+  const std::vector<ConstTensorView> outputs = run->Outputs();
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (outputs[i].num_elements() == 0) continue;
+    const HostCopy got(device, outputs[i]);
+    const DType dtype = outputs[i].dtype() == DType::kF32 ? op.tolerance : outputs[i].dtype();
+    const std::string difference = Difference(got.view(), want[i], OpTolerance(dtype));
+    if (!difference.empty()) return "output " + std::to_string(i) + ": " + difference;
   }
   return "";
 }

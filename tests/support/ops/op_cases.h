@@ -10,6 +10,10 @@ namespace tandem {
 
 std::vector<OpCase> OpCases(OpUse use);
 
+// What is wrong when the case runs with operands in the memory of `device`, against double
+// precision of the same operands on the CPU; empty: nothing, or nothing to compare with.
+std::string DifferenceOnDevice(Context& device, const OpCase& op);
+
 // The table's parts, one file each.
 void AddMatmulCases(std::vector<OpCase>& cases);
 void AddRowCases(std::vector<OpCase>& cases);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/core/context.h"
+#include "kernels/core/device_memory.h"
 #include "kernels/core/random.h"
 #include "kernels/core/tensor.h"
 
@@ -26,11 +27,43 @@ class OpContext {
   Context context_;
 };
 
+// The CPU on the threads of a context of any device: what operands are made with.
+class HostSide {
+ public:
+  explicit HostSide(const Context& context)
+      : context_{.pool = context.pool, .isa = context.isa, .workspace = workspace_} {}
+  operator Context&() { return context_; }  // NOLINT
+
+ private:
+  Workspace workspace_;
+  Context context_;
+};
+
+// Where the context's device is: `made` itself on the CPU, else a copy.
+inline Tensor Placed(Context& context, Tensor made) {
+  if (context.device == kCpuDevice) return made;
+  Tensor placed(made.dtype(), made.shape(), context.device);
+  Copy(context, made, placed);
+  return placed;
+}
+
+// Of operands of hundreds of megabytes only so many elements are drawn, and then repeated. Not a
+// multiple of any row's width: rows differ.
+inline constexpr int64_t kMostDrawn = 262139;
+
+inline void RepeatDrawn(float* values, int64_t count) {
+  for (int64_t i = kMostDrawn; i < count; i += kMostDrawn) {
+    std::copy_n(values, std::min(kMostDrawn, count - i), values + i);
+  }
+}
+
 inline void FillNormal(TensorView view, uint64_t seed, float scale = 1.0f) {
   std::mt19937_64 generator(seed);
   std::normal_distribution<float> normal(0.0f, scale);
   float* values = view.data<float>();
-  for (int64_t i = 0; i < view.num_elements(); ++i) values[i] = normal(generator);
+  const int64_t count = view.num_elements();
+  for (int64_t i = 0; i < std::min(count, kMostDrawn); ++i) values[i] = normal(generator);
+  RepeatDrawn(values, count);
 }
 
 inline Tensor NormalTensor(Shape shape, uint64_t seed, float scale = 1.0f) {
@@ -43,10 +76,11 @@ inline Tensor NormalTensor(Shape shape, uint64_t seed, float scale = 1.0f) {
 inline Tensor RandomTensor(Shape shape, uint64_t seed) {
   Tensor tensor(DType::kF32, shape);
   auto* data = tensor.data<float>();
-  for (int64_t i = 0; i < shape.num_elements(); ++i) {
+  for (int64_t i = 0; i < std::min(shape.num_elements(), kMostDrawn); ++i) {
     const RandomKey key{.seed = seed, .position = static_cast<uint64_t>(i)};
     data[i] = static_cast<float>(2.0 * RandomUniform(key) - 1.0);
   }
+  RepeatDrawn(data, shape.num_elements());
   return tensor;
 }
 

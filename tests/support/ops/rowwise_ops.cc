@@ -9,7 +9,7 @@
 
 namespace tandem {
 
-NormOp::NormOp(const NormShape& given) : shape(given) {
+NormOp::NormOp(Context& context, const NormShape& given) : OpRun(context), shape(given) {
   x = tensors_.InOut(NormalTensor({shape.rows, shape.width}, 1, 3.0f));
   if (shape.with_delta) delta = tensors_.Input(NormalTensor({shape.rows, shape.width}, 2));
   weight = tensors_.Input(NormalTensor({shape.width}, 3));
@@ -45,7 +45,7 @@ std::vector<std::vector<double>> NormOp::Reference() const {
   return {sums, want};
 }
 
-SiluMulOp::SiluMulOp(const SiluMulShape& given) : shape(given) {
+SiluMulOp::SiluMulOp(Context& context, const SiluMulShape& given) : OpRun(context), shape(given) {
   gate_up = tensors_.Input(NormalTensor({shape.tokens, 2 * shape.width}, 5, 4.0f));
   y = tensors_.Output(shape.y, {shape.tokens, shape.width});
 }
@@ -64,9 +64,11 @@ std::vector<std::vector<double>> SiluMulOp::Reference() const {
   return {want};
 }
 
-RopeOp::RopeOp(const RopeShape& given)
-    : shape(given), table({.head_dim = shape.head_dim, .max_positions = 512}) {
-  table.Reserve(512);
+RopeOp::RopeOp(Context& context, const RopeShape& given)
+    : OpRun(context),
+      shape(given),
+      table({.head_dim = shape.head_dim, .max_positions = 512}, context.device) {
+  table.Reserve(context, 512);
   std::vector<int32_t> some;
   for (int64_t i = 0; i < shape.tokens; ++i) some.push_back(static_cast<int32_t>(i * 37 % 301));
   positions = tensors_.Input(Integers(some, {shape.tokens}));
@@ -100,7 +102,7 @@ namespace {
 // y += x.
 class AddOp : public OpRun {
  public:
-  explicit AddOp(Shape shape) {
+  AddOp(Context& context, Shape shape) : OpRun(context) {
     x_ = tensors_.Input(NormalTensor(shape, 8));
     y_ = tensors_.InOut(NormalTensor(shape, 9));
   }
@@ -121,7 +123,7 @@ class AddOp : public OpRun {
 // Added, or in place of what was there.
 class DropOutOp : public OpRun {
  public:
-  DropOutOp(Shape shape, DropoutOutput output) : output_(output) {
+  DropOutOp(Context& context, Shape shape, DropoutOutput output) : OpRun(context), output_(output) {
     x_ = tensors_.Input(NormalTensor(shape, 8));
     y_ = tensors_.InOut(NormalTensor(shape, 9));
   }
@@ -157,7 +159,7 @@ OpCase NormCase(OpUse use, const NormShape& s) {
           .bytes = count * (4 + (s.with_delta ? 8 : 0) + SizeOf(s.y)) + 4 * s.width,
           .in_place_bytes = s.with_delta ? 4 * count : 0,
           .flops = count * (s.with_delta ? 5 : 4),
-          .prepare = [s](Context&) { return std::make_unique<NormOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<NormOp>(context, s); }};
 }
 
 OpCase SiluMulCase(OpUse use, const SiluMulShape& s) {
@@ -168,7 +170,7 @@ OpCase SiluMulCase(OpUse use, const SiluMulShape& s) {
           .use = use,
           .bytes = count * (8 + SizeOf(s.y)),
           .flops = count * (kExpFlops + 4),
-          .prepare = [s](Context&) { return std::make_unique<SiluMulOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<SiluMulOp>(context, s); }};
 }
 
 OpCase RopeCase(OpUse use, const RopeShape& s) {
@@ -180,7 +182,7 @@ OpCase RopeCase(OpUse use, const RopeShape& s) {
           .bytes = 8 * count + s.tokens * (4 + 4 * s.head_dim),
           .in_place_bytes = 4 * count,
           .flops = 3 * count,
-          .prepare = [s](Context&) { return std::make_unique<RopeOp>(s); }};
+          .prepare = [s](Context& context) { return std::make_unique<RopeOp>(context, s); }};
 }
 
 OpCase AddCase(OpUse use, int64_t rows, int64_t width) {
@@ -192,8 +194,8 @@ OpCase AddCase(OpUse use, int64_t rows, int64_t width) {
           .in_place_bytes = 4 * rows * width,
           .flops = rows * width,
           .tolerance = DType::kI32,
-          .prepare = [=](Context&) {
-            return std::make_unique<AddOp>(Shape{rows, width});
+          .prepare = [=](Context& context) {
+            return std::make_unique<AddOp>(context, Shape{rows, width});
           }};
 }
 
@@ -207,8 +209,8 @@ OpCase DropOutCase(OpUse use, int64_t rows, int64_t width, DropoutOutput output)
           .in_place_bytes = 4 * rows * width,
           .flops = rows * width,
           .tolerance = DType::kI32,
-          .prepare = [=](Context&) {
-            return std::make_unique<DropOutOp>(Shape{rows, width}, output);
+          .prepare = [=](Context& context) {
+            return std::make_unique<DropOutOp>(context, Shape{rows, width}, output);
           }};
 }
 
@@ -255,9 +257,22 @@ void AddRowTestCases(std::vector<OpCase>& cases) {
   }
 }
 
+void AddRowDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const int64_t rows = use == OpUse::kDeviceTiny ? 64 : 65536;
+  const size_t first = cases.size();
+  cases.push_back(NormCase(use, {rows, 768, DType::kBf16}));
+  cases.push_back(NormCase(use, {rows, 768, DType::kBf16, NormCast::kBeforeWeight, true}));
+  cases.push_back(SiluMulCase(use, {rows / 2, 1408, DType::kBf16}));
+  cases.push_back(RopeCase(use, {rows, 8, 64}));
+  cases.push_back(AddCase(use, rows, 768));
+  for (size_t i = first; i < cases.size(); ++i) cases[i].device = {.must = 0.85, .aim = 0.92};
+}
+
 }  // namespace
 
 void AddRowCases(std::vector<OpCase>& cases) {
+  AddRowDeviceCases(OpUse::kDeviceBench, cases);
+  AddRowDeviceCases(OpUse::kDeviceTiny, cases);
   AddNormTestCases(cases);
   AddRowTestCases(cases);
   for (const int64_t tokens : {1, 16, 512}) {

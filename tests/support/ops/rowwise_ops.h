@@ -20,7 +20,7 @@ struct NormShape {
 
 class NormOp : public OpRun {
  public:
-  explicit NormOp(const NormShape& shape);
+  NormOp(Context& context, const NormShape& shape);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 
@@ -40,7 +40,7 @@ struct SiluMulShape {
 
 class SiluMulOp : public OpRun {
  public:
-  explicit SiluMulOp(const SiluMulShape& shape);
+  SiluMulOp(Context& context, const SiluMulShape& shape);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 
@@ -57,7 +57,7 @@ struct RopeShape {
 
 class RopeOp : public OpRun {
  public:
-  explicit RopeOp(const RopeShape& shape);
+  RopeOp(Context& context, const RopeShape& shape);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 

@@ -26,8 +26,8 @@ double LogSumExp(std::span<const float> logits, double temperature) {
   return max + std::log(sum);
 }
 
-LogSoftmaxOp::LogSoftmaxOp(const LogitsShape& given, float divisor)
-    : shape(given), temperature(divisor) {
+LogSoftmaxOp::LogSoftmaxOp(Context& context, const LogitsShape& given, float divisor)
+    : OpRun(context), shape(given), temperature(divisor) {
   logits = tensors_.Input(NormalTensor({shape.rows, shape.vocab}, 51, 3.0f));
   statistics = tensors_.Output(DType::kF32, {shape.rows, 2});
 }
@@ -48,7 +48,8 @@ std::vector<std::vector<double>> LogSoftmaxOp::Reference() const {
   return {want};
 }
 
-SampleOp::SampleOp(const LogitsShape& given, const SampleRow& settings) : shape(given) {
+SampleOp::SampleOp(Context& context, const LogitsShape& given, const SampleRow& settings)
+    : OpRun(context), shape(given) {
   logits = tensors_.Input(NormalTensor({shape.rows, shape.vocab}, 56, 2.5f));
   ids = tensors_.Output(DType::kI32, {shape.rows});
   for (int64_t row = 0; row < shape.rows; ++row) {
@@ -75,7 +76,7 @@ namespace {
 
 class TopIdsOp : public OpRun {
  public:
-  TopIdsOp(const LogitsShape& shape, int64_t count) {
+  TopIdsOp(Context& context, const LogitsShape& shape, int64_t count) : OpRun(context) {
     logits_ = tensors_.Input(NormalTensor({shape.rows, shape.vocab}, 58, 2.0f));
     ids_ = tensors_.Output(DType::kI32, {shape.rows, count});
   }
@@ -100,11 +101,11 @@ class TopIdsOp : public OpRun {
 
 class PickLogProbsOp : public OpRun {
  public:
-  PickLogProbsOp(const LogitsShape& shape, int64_t count) {
+  PickLogProbsOp(Context& context, const LogitsShape& shape, int64_t count) : OpRun(context) {
     const Tensor logits = NormalTensor({shape.rows, shape.vocab}, 59, 2.0f);
     Tensor statistics(DType::kF32, {shape.rows, 2});
-    OpContext context;
-    LogSoftmaxStatistics(context, {.logits = logits, .statistics = statistics});
+    HostSide host(context);
+    LogSoftmaxStatistics(host, {.logits = logits, .statistics = statistics});
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < shape.rows * count; ++i) {
       ids.push_back(static_cast<int32_t>(i * 37 % shape.vocab));
@@ -143,7 +144,9 @@ OpCase LogSoftmaxCase(OpUse use, const LogitsShape& s, float temperature) {
           .use = use,
           .bytes = 4 * count,
           .flops = count * (kExpFlops + 3),
-          .prepare = [=](Context&) { return std::make_unique<LogSoftmaxOp>(s, temperature); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<LogSoftmaxOp>(context, s, temperature);
+          }};
 }
 
 struct Drawing {
@@ -164,14 +167,15 @@ const std::vector<Drawing>& Drawings() {
 OpCase SampleCase(OpUse use, const LogitsShape& s, const Drawing& drawing) {
   const int64_t count = s.rows * s.vocab;
   const bool is_greedy = drawing.row.temperature == 0;
-  return {
-      .op = "sample",
-      .shape = Times({s.rows, s.vocab}),
-      .dtype = drawing.name,
-      .use = use,
-      .bytes = 4 * count,
-      .flops = count * (is_greedy ? 1 : kExpFlops + 5),
-      .prepare = [s, row = drawing.row](Context&) { return std::make_unique<SampleOp>(s, row); }};
+  return {.op = "sample",
+          .shape = Times({s.rows, s.vocab}),
+          .dtype = drawing.name,
+          .use = use,
+          .bytes = 4 * count,
+          .flops = count * (is_greedy ? 1 : kExpFlops + 5),
+          .prepare = [s, row = drawing.row](Context& context) {
+            return std::make_unique<SampleOp>(context, s, row);
+          }};
 }
 
 // `count` ids of each row.
@@ -183,7 +187,7 @@ OpCase IdsCase(const char* name, OpUse use, const LogitsShape& s, int64_t count,
           .use = use,
           .bytes = bytes,
           .flops = s.rows * s.vocab,
-          .prepare = [=](Context&) { return std::make_unique<Op>(s, count); }};
+          .prepare = [=](Context& context) { return std::make_unique<Op>(context, s, count); }};
 }
 
 OpCase TopIdsCase(OpUse use, const LogitsShape& s, int64_t count) {
@@ -194,9 +198,25 @@ OpCase PickCase(OpUse use, const LogitsShape& s, int64_t count) {
   return IdsCase<PickLogProbsOp>("pick_log_probs", use, s, count, 12 * s.rows * count);
 }
 
+void AddSamplingDeviceCases(OpUse use, std::vector<OpCase>& cases) {
+  const bool tiny = use == OpUse::kDeviceTiny;
+  const LogitsShape small = tiny ? LogitsShape{4, 640} : LogitsShape{256, 6400};
+  const LogitsShape large = tiny ? LogitsShape{2, 1500} : LogitsShape{64, 151936};
+  for (const Drawing& drawing : Drawings()) {
+    cases.push_back(SampleCase(use, small, drawing));
+    cases.back().device = {.rate = DeviceRate::kTime, .must = 10, .aim = 6};
+    cases.push_back(SampleCase(use, large, drawing));
+    cases.back().device = {.rate = DeviceRate::kTime, .must = 60, .aim = 45};
+  }
+  cases.push_back(LogSoftmaxCase(use, {tiny ? 8 : 16384, tiny ? 640 : 6400}, 1.0f));
+  cases.back().device = {.must = 0.85, .aim = 0.92};
+}
+
 }  // namespace
 
 void AddSamplingCases(std::vector<OpCase>& cases) {
+  AddSamplingDeviceCases(OpUse::kDeviceBench, cases);
+  AddSamplingDeviceCases(OpUse::kDeviceTiny, cases);
   for (const int64_t vocab : {1, 2, 15, 16, 17, 1000, 6400}) {
     for (const float temperature : {1.0f, 0.7f}) {
       cases.push_back(LogSoftmaxCase(OpUse::kTest, {3, vocab}, temperature));

@@ -19,7 +19,7 @@ struct LogitsShape {
 
 class LogSoftmaxOp : public OpRun {
  public:
-  LogSoftmaxOp(const LogitsShape& shape, float temperature);
+  LogSoftmaxOp(Context& context, const LogitsShape& shape, float temperature);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 
@@ -32,7 +32,7 @@ class LogSoftmaxOp : public OpRun {
 class SampleOp : public OpRun {
  public:
   // Every row is drawn as `settings` say, at a position of its own.
-  SampleOp(const LogitsShape& shape, const SampleRow& settings);
+  SampleOp(Context& context, const LogitsShape& shape, const SampleRow& settings);
   void Run(Context& context) override;
   std::vector<std::vector<double>> Reference() const override;
 

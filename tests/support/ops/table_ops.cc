@@ -7,6 +7,7 @@
 #include "kernels/moe.h"
 #include "kernels/quantize.h"
 #include "kernels/split_columns.h"
+#include "tests/support/ops/matmul_ops.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/operands.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 class QuantizeOp : public OpRun {
  public:
-  QuantizeOp(int64_t rows, int64_t width) {
+  QuantizeOp(Context& context, int64_t rows, int64_t width) : OpRun(context) {
     x_ = tensors_.Input(RandomTensor({rows, width}, 3));
     y_ = tensors_.Output(DType::kI8, {rows, width});
     scales_ = tensors_.Output(DType::kF32, {rows});
@@ -45,7 +46,7 @@ class QuantizeOp : public OpRun {
 
 class ConvertOp : public OpRun {
  public:
-  ConvertOp(int64_t count, DType to) {
+  ConvertOp(Context& context, int64_t count, DType to) : OpRun(context) {
     x_ = tensors_.Input(RandomTensor({count}, 4));
     y_ = tensors_.Output(to, {count});
   }
@@ -66,8 +67,8 @@ struct EmbeddingShape {
 
 class EmbeddingOp : public OpRun {
  public:
-  EmbeddingOp(Context& context, const EmbeddingShape& shape) : shape_(shape) {
-    table_ = PackMatrix(context, RandomTensor({shape.vocab, shape.hidden}, 1), shape.dtype);
+  EmbeddingOp(Context& context, const EmbeddingShape& shape) : OpRun(context), shape_(shape) {
+    table_ = MakePackedMatrix(context, RandomTensor({shape.vocab, shape.hidden}, 1), shape.dtype);
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < shape.tokens; ++i) {
       ids.push_back(static_cast<int32_t>((i * 7919 + shape.vocab - 1) % shape.vocab));
@@ -98,7 +99,8 @@ class EmbeddingOp : public OpRun {
 
 class SplitColumnsOp : public OpRun {
  public:
-  SplitColumnsOp(int64_t rows, const std::vector<int64_t>& widths) {
+  SplitColumnsOp(Context& context, int64_t rows, const std::vector<int64_t>& widths)
+      : OpRun(context) {
     int64_t total = 0;
     for (const int64_t width : widths) total += width;
     x_ = tensors_.Input(NormalTensor({rows, total}, 6));
@@ -129,7 +131,8 @@ class SplitColumnsOp : public OpRun {
 
 class ScatterRowsOp : public OpRun {
  public:
-  ScatterRowsOp(int64_t num_rows, int64_t tokens, int64_t width) : width_(width) {
+  ScatterRowsOp(Context& context, int64_t num_rows, int64_t tokens, int64_t width)
+      : OpRun(context), width_(width) {
     std::vector<int32_t> rows(static_cast<size_t>(num_rows));
     // Another order than ascending, and none twice: `tokens` is prime.
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -157,7 +160,7 @@ class ScatterRowsOp : public OpRun {
 
 class GatherRowsOp : public OpRun {
  public:
-  GatherRowsOp(int64_t num_rows, int64_t tokens, int64_t width) {
+  GatherRowsOp(Context& context, int64_t num_rows, int64_t tokens, int64_t width) : OpRun(context) {
     x_ = tensors_.Input(NormalTensor({tokens, width}, 7));
     std::vector<int32_t> rows;
     for (int64_t i = 0; i < num_rows; ++i) rows.push_back(static_cast<int32_t>(i * 5 % tokens));
@@ -187,17 +190,20 @@ OpCase QuantizeCase(OpUse use, int64_t rows, int64_t width) {
           .bytes = rows * (5 * width + 4),
           .flops = 4 * rows * width,
           .tolerance = DType::kI32,
-          .prepare = [=](Context&) { return std::make_unique<QuantizeOp>(rows, width); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<QuantizeOp>(context, rows, width);
+          }};
 }
 
 OpCase ConvertCase(OpUse use, int64_t count, DType to) {
-  return {.op = "convert",
-          .shape = Times({count}),
-          .dtype = std::string(Name(to)),
-          .use = use,
-          .bytes = count * (4 + SizeOf(to)),
-          .flops = count,
-          .prepare = [=](Context&) { return std::make_unique<ConvertOp>(count, to); }};
+  return {
+      .op = "convert",
+      .shape = Times({count}),
+      .dtype = std::string(Name(to)),
+      .use = use,
+      .bytes = count * (4 + SizeOf(to)),
+      .flops = count,
+      .prepare = [=](Context& context) { return std::make_unique<ConvertOp>(context, count, to); }};
 }
 
 OpCase EmbeddingCase(OpUse use, const EmbeddingShape& s) {
@@ -220,7 +226,9 @@ OpCase SplitCase(OpUse use, int64_t rows, const std::vector<int64_t>& widths) {
           .use = use,
           .bytes = 8 * rows * total,
           .tolerance = DType::kI32,
-          .prepare = [=](Context&) { return std::make_unique<SplitColumnsOp>(rows, widths); }};
+          .prepare = [=](Context& context) {
+            return std::make_unique<SplitColumnsOp>(context, rows, widths);
+          }};
 }
 
 OpCase ScatterCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
@@ -229,20 +237,21 @@ OpCase ScatterCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
           .dtype = "f32",
           .use = use,
           .bytes = 8 * num_rows * width,
-          .prepare = [=](Context&) {
-            return std::make_unique<ScatterRowsOp>(num_rows, tokens, width);
+          .prepare = [=](Context& context) {
+            return std::make_unique<ScatterRowsOp>(context, num_rows, tokens, width);
           }};
 }
 
 OpCase GatherCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
-  return {
-      .op = "gather_rows",
-      .shape = Times({num_rows, width}),
-      .dtype = "f32",
-      .use = use,
-      .bytes = num_rows * (4 + 8 * width),
-      .tolerance = DType::kI32,
-      .prepare = [=](Context&) { return std::make_unique<GatherRowsOp>(num_rows, tokens, width); }};
+  return {.op = "gather_rows",
+          .shape = Times({num_rows, width}),
+          .dtype = "f32",
+          .use = use,
+          .bytes = num_rows * (4 + 8 * width),
+          .tolerance = DType::kI32,
+          .prepare = [=](Context& context) {
+            return std::make_unique<GatherRowsOp>(context, num_rows, tokens, width);
+          }};
 }
 
 }  // namespace
