@@ -1,7 +1,12 @@
-# cmake -DFILES=a;b -DOUTPUT=x.cc -P embed_files.cmake
+# cmake -DFILES=a;b -DOUTPUT=x.cc [-DHEADER=y.h -DFUNCTION=Name] -P embed_files.cmake
 #
-# Writes x.cc, which defines PageFiles() (api/routes/page_files.h): each file's name, its bytes as one
-# string literal, and a hash of them.
+# Writes x.cc, which defines PageFiles() (api/routes/page_files.h), or the function of that name and
+# header: each file's name, its bytes as one string literal, and a hash of them.
+
+if(NOT FUNCTION)
+  set(FUNCTION PageFiles)
+  set(HEADER api/routes/page_files.h)
+endif()
 
 set(table "")
 foreach(file ${FILES})
@@ -15,7 +20,7 @@ foreach(file ${FILES})
 endforeach()
 
 file(WRITE ${OUTPUT} "// Made by cmake/embed_files.cmake.
-#include \"api/routes/page_files.h\"
+#include \"${HEADER}\"
 
 namespace tandem {
 
@@ -24,7 +29,7 @@ constexpr PageFile kFiles[] = {
 ${table}};
 }  // namespace
 
-std::span<const PageFile> PageFiles() { return kFiles; }
+std::span<const PageFile> ${FUNCTION}() { return kFiles; }
 
 }  // namespace tandem
 ")
