@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/device_setting.h"
 #include "engine/base/program_files.h"
 #include "engine/weights/tensor_table.h"
 #include "kernels/core/devices.h"
@@ -50,10 +51,8 @@ void AddModelSettings(Settings& settings, ModelOptions& options) {
                                   "it the default model",
                           .value_name = "DIR",
                           .group = kGroup});
-  std::vector<std::pair<std::string, std::string>> devices;
-  for (const std::string_view name : DeviceNames()) devices.emplace_back(name, name);
-  settings.AddChoice(
-      "device", &options.device, std::move(devices),
+  AddDeviceSetting(
+      settings, &options.device,
       {.help = "where the model runs; auto: the fastest that is there", .group = kGroup});
   settings.AddChoice("dtype", &options.dtype, WeightChoices(),
                      {.help = "type of the weights; auto: the checkpoint's", .group = kGroup});

@@ -114,6 +114,7 @@ TEST_P(CudaModel, GivesItsMemoryBack) {
 INSTANTIATE_TEST_SUITE_P(Models, CudaModel,
                          testing::Values(ModelCase{"dense_f32", SmallDenseConfig(), DType::kF32},
                                          ModelCase{"dense_bf16", SmallDenseConfig(), DType::kBf16},
+                                         ModelCase{"dense_f16", SmallDenseConfig(), DType::kF16},
                                          ModelCase{"dense_i8", SmallDenseConfig(), DType::kI8},
                                          ModelCase{"mixture_f32", TinyMoeConfig(), DType::kF32},
                                          ModelCase{"mixture_bf16", TinyMoeConfig(), DType::kBf16},

@@ -90,6 +90,7 @@ TEST_P(CudaTraining, FindsTheLogprobsThatServingRecorded) {
 INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,
                          testing::Values(ModelCase{"dense_f32", SmallDenseConfig(), DType::kF32},
                                          ModelCase{"dense_bf16", SmallDenseConfig(), DType::kBf16},
+                                         ModelCase{"dense_f16", SmallDenseConfig(), DType::kF16},
                                          ModelCase{"mixture_f32", TinyMoeConfig(), DType::kF32},
                                          ModelCase{"mixture_bf16", TinyMoeConfig(), DType::kBf16}),
                          [](const testing::TestParamInfo<ModelCase>& test) {

@@ -70,7 +70,7 @@ std::vector<CheckItem> ItemsOf(std::vector<ModelCase> models, const CheckOptions
 std::vector<ModelCase> TrainableModels(const CheckOptions& options) {
   std::vector<ModelCase> models = Models(options);
   std::erase_if(models, [](const ModelCase& model) {
-    return model.dtype != DType::kF32 && model.dtype != DType::kBf16;
+    return model.dtype == DType::kI8;
   });
   return models;
 }

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "engine/base/atomic_file.h"
+#include "engine/base/device_setting.h"
 #include "engine/base/printable.h"
 #include "engine/text/chat_template.h"
+#include "kernels/core/devices.h"
 #include "kernels/core/error.h"
 #include "trainer/cli/commands.h"
 #include "trainer/evaluation/evaluation_report.h"
@@ -128,6 +130,7 @@ ModelEvaluation EvaluateModel(const EvaluateOptions& options, const Candidate& c
   const std::unique_ptr<const Tokenizer> tokenizer = LoadTokenizer(model);
   const std::optional<ConversationRenderer> renderer = Renderer(options, model);
   SequenceScorer scorer(model, {.dtype = dtype,
+                                .device = FindDevice(options.device),
                                 .max_step_tokens = options.batch_tokens,
                                 .threads = options.threads,
                                 .rope_scaling = rope_scaling});
@@ -164,6 +167,9 @@ void AddEvaluateSettings(Settings& settings, EvaluateOptions& options) {
                {.help = "of one forward pass; bounds the memory, changes no figure",
                 .min = 16,
                 .max = 1 << 20});
+  AddDeviceSetting(settings, &options.device,
+                   {.help = "where the models run; auto: the fastest that is there; the figures "
+                            "of each are its own"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor. The figures are the same", .min = 0, .max = 1024});
 }

@@ -31,6 +31,7 @@ struct EvaluateOptions {
 
   std::filesystem::path json;
   int64_t batch_tokens = 2048;
+  std::string device = "auto";  // of DeviceNames
   int64_t threads = 0;
 };
 

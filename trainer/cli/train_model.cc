@@ -9,8 +9,8 @@
 #include <ostream>
 #include <utility>
 
+#include "engine/base/device_setting.h"
 #include "engine/base/terminal.h"
-#include "kernels/core/devices.h"
 #include "kernels/core/error.h"
 #include "trainer/cli/commands.h"
 #include "trainer/stop_request.h"
@@ -142,12 +142,10 @@ void AddStepSettings(Settings& settings, TrainingRunOptions& options) {
        .max = 0.95,
        .group = "steps"});
   settings.Add("seed", &options.seed, {.help = "of weights and order", .group = "steps"});
-  std::vector<std::pair<std::string, std::string>> devices;
-  for (const std::string_view name : DeviceNames()) devices.emplace_back(name, name);
-  settings.AddChoice("device", &options.device, std::move(devices),
-                     {.help = "where it trains; auto: the fastest that is there; its bits are its "
-                              "own, so a run stays on one",
-                      .group = "steps"});
+  AddDeviceSetting(settings, &options.device,
+                   {.help = "where it trains; auto: the fastest that is there; its bits are its "
+                            "own, so a run stays on one",
+                    .group = "steps"});
   settings.Add("threads", &options.threads,
                {.help = "0: one a processor", .min = 0, .max = 1024, .group = "steps"});
 }

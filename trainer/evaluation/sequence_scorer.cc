@@ -37,7 +37,8 @@ std::unique_ptr<ModelRunner> LoadRunner(const std::filesystem::path& directory,
   const int64_t num_pages =
       std::max(PagesOf(config.max_context()), PagesOf(options.max_step_tokens) + kMaxSequences);
   return ModelRunner::Load(directory,
-                           {.dtype = options.dtype,
+                           {.device = options.device,
+                            .dtype = options.dtype,
                             .kv_bytes = num_pages * PageBytes(config),
                             .max_sequences = std::min(kMaxSequences, options.max_step_tokens),
                             .max_step_tokens = options.max_step_tokens,

@@ -14,6 +14,7 @@ namespace tandem {
 
 struct ScorerOptions {
   DType dtype = DType::kBf16;
+  Device device = kCpuDevice;
   int64_t max_step_tokens = 2048;  // of one forward pass; longer sequences take several
   int64_t threads = 0;             // 0: one a processor
   std::string rope_scaling;        // ApplyRopeScaling's option; empty: as the config says

@@ -45,6 +45,14 @@ TEST(EvaluateCommand, ComparesTwoModelsAndWritesTheirFigures) {
   }
 }
 
+TEST(EvaluateCommand, SaysThatTheDeviceIsNotThere) {
+  const GoldenEvaluationModel llama("llama");
+  const CommandOutcome done = RunEvaluate({GoldenEvaluationFile("texts.txt").string(), "--model",
+                                           llama.path().string(), "--device", "cuda"});
+  EXPECT_NE(done.status, 0);
+  EXPECT_TRUE(Contains(done.err, "CUDA")) << done.err;
+}
+
 TEST(EvaluateCommand, ComparesAModelWithItselfInAnotherDtype) {
   const GoldenEvaluationModel llama("llama");
   const CommandOutcome done = RunEvaluate({GoldenEvaluationFile("texts.txt").string(), "--model",
