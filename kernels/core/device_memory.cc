@@ -45,11 +45,9 @@ void CheckDevice(Device device) {
         "there is no CUDA device here, or its driver is missing or older than CUDA 13 needs "
         "(nvidia-smi shows it), or CUDA_VISIBLE_DEVICES hides it; use the CPU (--device cpu)");
   }
-  if (device.index != 0) {
-    const std::string index = std::to_string(device.index);
-    throw DeviceError("CUDA device " + index + ": a process uses one GPU, the first of the " +
-                      std::to_string(count) +
-                      " that it sees; choose it with CUDA_VISIBLE_DEVICES=" + index);
+  if (device.index >= count) {
+    throw DeviceError("there is no CUDA device " + std::to_string(device.index) +
+                      " here: this process sees " + std::to_string(count) + ", counted from 0");
   }
 }
 

@@ -56,7 +56,7 @@ const DeviceMemoryFunctions& DeviceMemoryOf(Device device);
 // How many this process sees; 0 without a backend.
 int NumDevices(DeviceKind kind);
 
-// DeviceError when the device is not there, or is not the one that a process may use.
+// DeviceError when the device is not there. Which one a model may have, FindDevice decides.
 void CheckDevice(Device device);
 
 // The order of a device's work that is not the default one; nothing on the CPU. Move-only.

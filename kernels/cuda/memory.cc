@@ -30,7 +30,11 @@ int NumDevices() {
   return count;
 }
 
-void* Allocate(int, int64_t size_bytes) {
+// For the calls that follow, which do not say where.
+void UseDevice(int index) { Check(cudaSetDevice(index), "using device " + std::to_string(index)); }
+
+void* Allocate(int index, int64_t size_bytes) {
+  UseDevice(index);
   void* memory = nullptr;
   const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(size_bytes));
   if (error != cudaSuccess) {
@@ -95,6 +99,7 @@ DeviceReport Report(int index) {
   cudaDeviceProp properties{};
   Check(cudaGetDeviceProperties(&properties, index), "asking what the device is");
   size_t free = 0, total = 0;
+  UseDevice(index);
   Check(cudaMemGetInfo(&free, &total), "asking how much memory is free");
   return {
       .name = properties.name,
@@ -103,7 +108,8 @@ DeviceReport Report(int index) {
       .free_bytes = static_cast<int64_t>(free)};
 }
 
-void* CreateStream(int) {
+void* CreateStream(int index) {
+  UseDevice(index);
   cudaStream_t stream = nullptr;
   Check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
   return stream;
@@ -113,7 +119,8 @@ void DestroyStream(int, void* stream) noexcept {
   cudaStreamDestroy(static_cast<cudaStream_t>(stream));
 }
 
-void* CreateEvent(int) {
+void* CreateEvent(int index) {
+  UseDevice(index);
   cudaEvent_t event = nullptr;
   Check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "creating an event");
   return event;

@@ -78,7 +78,7 @@ TEST_F(CompletionScript, OfBashOffersCommands) {
 
 TEST_F(CompletionScript, OfBashOffersFlags) {
   EXPECT_EQ(Bash({"tandem", "serve", "--po"}), Lines({"--port"}));
-  EXPECT_EQ(Bash({"tandem", "serve", "--port", "80", "--no-e"}),
+  EXPECT_EQ(Bash({"tandem", "serve", "--port", "80", "--no-ena"}),
             Lines({"--no-enable-prefix-caching"}));
   EXPECT_EQ(Bash({"tandem", "inspect", "model", "--t"}), Lines({"--tensors"}));
 }

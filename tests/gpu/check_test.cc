@@ -136,7 +136,8 @@ TEST_P(CheckPart, PassesOnTheFakeGpu) {
 
 INSTANTIATE_TEST_SUITE_P(Parts, CheckPart,
                          testing::Values("ops", "invariance", "parity", "training", "generation",
-                                         "benchmarks", "serving", "pytorch", "sanitizer"),
+                                         "collectives", "benchmarks", "serving", "pytorch",
+                                         "sanitizer"),
                          [](const auto& test) { return std::string(test.param); });
 
 // A compute-sanitizer that runs the program and says what the test wants.

@@ -69,9 +69,7 @@ std::vector<CheckItem> ItemsOf(std::vector<ModelCase> models, const CheckOptions
 // Those that can be trained.
 std::vector<ModelCase> TrainableModels(const CheckOptions& options) {
   std::vector<ModelCase> models = Models(options);
-  std::erase_if(models, [](const ModelCase& model) {
-    return model.dtype == DType::kI8;
-  });
+  std::erase_if(models, [](const ModelCase& model) { return model.dtype == DType::kI8; });
   return models;
 }
 

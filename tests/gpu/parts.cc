@@ -19,6 +19,7 @@ std::vector<Part> AllParts() {
        ParityItems},
       {"training", "ten steps go the way of the CPU's", 35, TrainingItems},
       {"generation", "greedy text is the CPU's", 30, GenerationItems},
+      {"collectives", "NCCL with one rank", 20, CollectiveItems},
       {"benchmarks", "figures beside the device's own ceilings", 170, BenchmarkItems},
       {"serving", "100 requests a second, and the highest rate", 50, ServingItems},
       {"pytorch", "PyTorch's figures on this device", 90, PyTorchItems},

@@ -25,6 +25,9 @@ std::vector<CheckItem> TrainingItems(const CheckOptions& options);
 std::vector<CheckItem> GreedyItems(const CheckOptions& options);
 std::vector<CheckItem> ProgramTextItems(const CheckOptions& options);
 
+// NCCL with one rank.
+std::vector<CheckItem> CollectiveItems(const CheckOptions& options);
+
 // compute-sanitizer over small shapes.
 std::vector<CheckItem> SanitizerItems(const CheckOptions& options);
 

@@ -42,6 +42,7 @@ cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 
+cudaError_t cudaSetDevice(int index);
 cudaError_t cudaMalloc(void** memory, size_t bytes);
 // Ordinary memory of the process: host code may touch it.
 cudaError_t cudaMallocManaged(void** memory, size_t bytes);
