@@ -19,7 +19,9 @@ namespace {
 
 class SharedOperands {
  public:
-  SharedOperands() { SetHostMemory(&ManagedMemory()); }
+  explicit SharedOperands(Device device) {
+    if (device != kCpuDevice) SetHostMemory(&ManagedMemory());
+  }
   SharedOperands(const SharedOperands&) = delete;
   ~SharedOperands() { SetHostMemory(nullptr); }
 };
@@ -35,13 +37,13 @@ bool CanShareOperands() {
 }
 
 Finding CheckOp(const OpCase& c, Device device) {
-  if (device.kind != DeviceKind::kCpu && !CanShareOperands()) {
+  if (device != kCpuDevice && !CanShareOperands()) {
     DeviceContext on_device(device);
     std::string error = DifferenceOnDevice(on_device, c);
     if (!error.empty()) return Failed(std::move(error));
     return Passed("operands in the device's own memory, so once and without sentinels");
   }
-  const SharedOperands shared;
+  const SharedOperands shared(device);
   OpContext on_cpu;
   DeviceContext on_device(device);
   const std::unique_ptr<OpRun> run = c.prepare(on_cpu);
