@@ -7,6 +7,7 @@
 #include "kernels/moe.h"
 #include "tests/bench/streams.h"
 #include "tests/bench/timing.h"
+#include "tests/support/device_context.h"
 #include "tests/support/random_model.h"
 
 namespace tandem {
@@ -57,14 +58,8 @@ class MatmulChain {
 
 double ChainTokensPerSecond(ModelRunner& runner, const ModelBenchOptions& options, int64_t rows,
                             int64_t head_rows) {
-  ThreadPool pool(options.num_threads);
-  Workspace workspace(options.device);
-  const Stream stream(options.device);
-  Context context{.pool = pool,
-                  .isa = options.isa,
-                  .device = options.device,
-                  .stream = stream.handle(),
-                  .workspace = workspace};
+  DeviceContext owner(options.device, options.num_threads, options.isa);
+  Context& context = owner;
   MatmulChain chain(runner.config(), runner.weights(), rows);
   chain.Run(context, head_rows);
   Synchronize(context);

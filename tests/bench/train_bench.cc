@@ -8,6 +8,7 @@
 #include "tests/bench/model_bench.h"
 #include "tests/bench/timing.h"
 #include "tests/bench/training_work.h"
+#include "tests/support/device_context.h"
 #include "trainer/trainer.h"
 
 namespace tandem {
@@ -26,14 +27,8 @@ double PeakMebibytes() {
 
 void RunTrainBench(const TrainBenchOptions& options) {
   const ModelConfig config = ShapeByName(options.shape);
-  ThreadPool pool(options.num_threads);
-  Workspace workspace(options.device);
-  const Stream stream(options.device);
-  Context context{.pool = pool,
-                  .isa = options.isa,
-                  .device = options.device,
-                  .stream = stream.handle(),
-                  .workspace = workspace};
+  DeviceContext owner(options.device, options.num_threads, options.isa);
+  Context& context = owner;
   ModelWeights compute = MoveToDevice(context, AllocateWeights(config, options.dtype));
   const int64_t tokens = options.num_rows * options.row_tokens;
   Trainer trainer(

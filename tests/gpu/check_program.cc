@@ -97,55 +97,75 @@ struct Whole {
   std::filesystem::path out = ".";
 };
 
-// Parts that are left out when the time is over are in the report too.
-int RunWhole(Whole& whole, const std::vector<Part>& parts) {
+const Part& PartByName(const std::vector<Part>& parts, const std::string& name) {
+  const auto part =
+      std::ranges::find_if(parts, [&](const Part& candidate) { return candidate.name == name; });
+  if (part == parts.end()) throw ConfigError("there is no part '" + name + "'");
+  return *part;
+}
+
+// In the order in which all run.
+std::vector<Part> ChosenParts(const std::vector<Part>& parts,
+                              const std::vector<std::string>& names) {
+  for (const std::string& name : names) PartByName(parts, name);
+  std::vector<Part> chosen = parts;
+  if (names.empty()) return chosen;
+  std::erase_if(
+      chosen, [&](const Part& part) { return std::ranges::find(names, part.name) == names.end(); });
+  return chosen;
+}
+
+CheckReport DescribeMachine(const std::string& device_name) {
+  const DeviceReport device = ReportOf(FindDevice(device_name));
+  return {.began = UtcNow(),
+          .commit = kCommit,
+          .gpu = device.name,
+          .architecture = device.architecture,
+          .memory_bytes = device.memory_bytes,
+          .driver = DriverVersion(),
+          .host = Processor() + ", " + std::to_string(AvailableProcessors()) + " processors"};
+}
+
+PartRecord RunPartIfTime(const Part& part, CheckOptions options) {
+  constexpr double kLeastSeconds = 5;
+  if (options.seconds < kLeastSeconds) {
+    std::cout << "  SKIPPED: the whole time is over" << std::endl;
+    return {.name = part.name,
+            .about = part.about,
+            .items = {{"all", Skipped("the whole time is over"), 0}}};
+  }
+  options.seconds = std::min(part.seconds, options.seconds);
+  PartRecord record = RunPart(
+      part, options, ThisProgram(),
+      [&](const CheckOptions& now, size_t first) { return PartArguments(part.name, now, first); },
+      std::cout);
+  std::cout << "  " << record.count(CheckOutcome::kPassed) << " passed, "
+            << record.count(CheckOutcome::kFailed) << " failed, "
+            << record.count(CheckOutcome::kSkipped) << " skipped, "
+            << static_cast<int>(record.seconds) << " s" << std::endl;
+  return record;
+}
+
+int RunWhole(Whole whole, const std::vector<Part>& parts) {
   const auto start = std::chrono::steady_clock::now();
-  const auto seconds = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
+  const std::vector<Part> chosen = ChosenParts(parts, whole.part_names);
   const TemporaryDirectory folder;
   if (whole.options.folder.empty()) whole.options.folder = folder.path();
   std::filesystem::create_directories(whole.out);
-  const DeviceReport device = ReportOf(FindDevice(whole.options.device));
-  CheckReport report{
-      .began = UtcNow(),
-      .commit = kCommit,
-      .gpu = device.name,
-      .architecture = device.architecture,
-      .memory_bytes = device.memory_bytes,
-      .driver = DriverVersion(),
-      .host = Processor() + ", " + std::to_string(AvailableProcessors()) + " processors"};
+  CheckReport report = DescribeMachine(whole.options.device);
   std::cout << "checking " << report.gpu << " (" << report.architecture << ") at commit "
             << report.commit << std::endl;
-  for (const Part& part : parts) {
-    const bool is_wanted = whole.part_names.empty() ||
-                           std::ranges::find(whole.part_names, part.name) != whole.part_names.end();
-    if (!is_wanted) continue;
-    const double left = whole.options.seconds - seconds();
+  for (const Part& part : chosen) {
     std::cout << part.name << ": " << part.about << std::endl;
-    if (left < 5) {
-      report.parts.push_back({.name = part.name,
-                              .about = part.about,
-                              .items = {{"all", Skipped("the whole time is over"), 0}}});
-      std::cout << "  SKIPPED: the whole time is over" << std::endl;
-      continue;
-    }
     CheckOptions options = whole.options;
-    options.seconds = std::min(part.seconds, left);
-    report.parts.push_back(RunPart(
-        part, options, ThisProgram(),
-        [&](const CheckOptions& now, size_t first) { return PartArguments(part.name, now, first); },
-        std::cout));
-    const PartRecord& record = report.parts.back();
-    std::cout << "  " << record.count(CheckOutcome::kPassed) << " passed, "
-              << record.count(CheckOutcome::kFailed) << " failed, "
-              << record.count(CheckOutcome::kSkipped) << " skipped, "
-              << static_cast<int>(record.seconds) << " s" << std::endl;
-    report.seconds = seconds();  // written after each part: what is there stays
+    options.seconds -= report.seconds;
+    report.parts.push_back(RunPartIfTime(part, options));
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    report.seconds = spent.count();
+    // After each part, so that what is there stays.
     WriteTo(whole.out / "gpu-check.json", ReportJson(report));
     WriteTo(whole.out / "gpu-check.md", ReportMarkdown(report));
   }
-  if (report.parts.empty()) throw ConfigError("there is no such part");
   std::cout << (report.Succeeded() ? "nothing failed" : "FAILED") << "; see "
             << (whole.out / "gpu-check.md").string() << std::endl;
   return report.Succeeded() ? 0 : 1;
@@ -156,13 +176,6 @@ struct OnePart {
   std::string name;
   size_t first = 0;
 };
-
-int RunPartHere(const OnePart& one, const std::vector<Part>& parts) {
-  const auto part = std::ranges::find_if(
-      parts, [&](const Part& candidate) { return candidate.name == one.name; });
-  if (part == parts.end()) throw ConfigError("there is no part '" + one.name + "'");
-  return RunItems(*part, one.options, one.first, std::cout);
-}
 
 }  // namespace
 
@@ -182,7 +195,8 @@ int RunCheckProgram(int argc, char** argv, const std::vector<Part>& parts) {
   part->add_option("--first", one.first, "the item to begin with");
   CLI11_PARSE(app, argc, argv);
   try {
-    return part->parsed() ? RunPartHere(one, parts) : RunWhole(whole, parts);
+    if (!part->parsed()) return RunWhole(whole, parts);
+    return RunItems(PartByName(parts, one.name), one.options, one.first, std::cout);
   } catch (const Error& error) {
     std::cerr << "check: " << error.what() << '\n';
     return 2;

@@ -115,8 +115,20 @@ TEST(Check, EndsWhatHangs) {
   EXPECT_EQ(OutcomeOf(check.part(), "the rest"), "failed");
 }
 
+TEST(Check, SaysWhatItHadNoTimeFor) {
+  const CheckEnd check = Check({"--parts", "parity,faults", "--seconds", "1"});
+  EXPECT_EQ(check.end.end, "with status 0") << check.end.text;
+  ASSERT_EQ(check.report.at("parts").size(), 2u);
+  for (const size_t part : {0, 1}) {
+    EXPECT_EQ(OutcomeOf(check.part(part), "all"), "skipped");
+    EXPECT_NE(check.markdown.find("the whole time is over"), std::string::npos);
+  }
+}
+
 TEST(Check, SaysWhatItDoesNotKnow) {
-  EXPECT_EQ(Check({"--parts", "nothing"}).end.end, "with status 2");
+  const CommandEnd part = Check({"--parts", "ops,nothing"}).end;
+  EXPECT_EQ(part.end, "with status 2");
+  EXPECT_NE(part.text.find("there is no part 'nothing'"), std::string::npos) << part.text;
   const CommandEnd end = RunToEnd(FAKE_CHECK, {"--device", "tpu"}, 60);
   EXPECT_EQ(end.end, "with status 2");
   EXPECT_NE(end.text.find("device 'tpu' is not known"), std::string::npos) << end.text;

@@ -8,11 +8,13 @@ namespace tandem {
 
 class DeviceContext {
  public:
-  explicit DeviceContext(Device device, int num_threads = 1)
+  explicit DeviceContext(Device device, int num_threads = 1,
+                         InstructionSet isa = BestInstructionSet())
       : pool_(num_threads),
         workspace_(device),
         stream_(device),
         context_{.pool = pool_,
+                 .isa = isa,
                  .device = device,
                  .stream = stream_.handle(),
                  .workspace = workspace_} {}
