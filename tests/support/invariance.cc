@@ -73,7 +73,7 @@ std::unique_ptr<ModelRunner> MakeRunner(const InvarianceSubject& subject, const 
                                       wide ? DType::kF32 : DType::kBf16}
                                  .page_bytes();
   options.kv_bytes = page_bytes * (setting.num_pages > 0 ? setting.num_pages : 64 * 16);
-  ThreadPool pool(2);
+  ThreadPool pool(AvailableProcessors());
   Workspace workspace;
   Context context{.pool = pool, .isa = subject.isa, .workspace = workspace};
   return std::make_unique<ModelRunner>(config, RandomWeights(context, config, subject.dtype, 5),

@@ -458,11 +458,11 @@ TEST(GlooCommunicator, LeavesNoDescriptorAndNoThread) {
   const int num_threads = NumEntries("/proc/self/task");
   for (int i = 0; i < 5; ++i) run();
   EXPECT_EQ(NumEntries("/proc/self/fd"), num_descriptors);
-  // The kernel takes a moment to forget a thread that was joined.
+  // The kernel takes a moment to forget a thread that was joined, those of the first run too.
   for (int i = 0; i < 100 && NumEntries("/proc/self/task") > num_threads; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  EXPECT_EQ(NumEntries("/proc/self/task"), num_threads);
+  EXPECT_LE(NumEntries("/proc/self/task"), num_threads);
 }
 
 }  // namespace
