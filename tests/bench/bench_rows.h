@@ -51,6 +51,8 @@ class DeviceCeilings {
   void MeasureMatmul(BenchRow& row);
 
  private:
+  double MeasuredOnce(std::optional<double>& rate, void (DeviceCeilings::*measure)(BenchRow&));
+
   BenchRows& rows_;
   std::optional<double> bytes_per_second_;
   std::optional<double> matmul_flops_;

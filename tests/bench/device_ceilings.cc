@@ -48,30 +48,25 @@ void MeasureLatency(BenchRows& rows, BenchRow& row, bool recorded) {
 
 }  // namespace
 
-double DeviceCeilings::BytesPerSecond() {
-  if (!bytes_per_second_) {
-    bytes_per_second_ = 0;
-    BenchRow row;
-    try {
-      MeasureCopy(row);
-    } catch (const DeviceError&) {
-      // Rows then have no share, and that of the copy itself, where it is wanted, says why.
-    }
+double DeviceCeilings::MeasuredOnce(std::optional<double>& rate,
+                                    void (DeviceCeilings::*measure)(BenchRow&)) {
+  if (rate) return *rate;
+  rate = 0;
+  BenchRow row;
+  try {
+    (this->*measure)(row);
+  } catch (const DeviceError&) {
+    // Rows then have no share, and the ceiling's own, where it is wanted, says why.
   }
-  return *bytes_per_second_;
+  return *rate;
+}
+
+double DeviceCeilings::BytesPerSecond() {
+  return MeasuredOnce(bytes_per_second_, &DeviceCeilings::MeasureCopy);
 }
 
 double DeviceCeilings::MatmulFlops() {
-  if (!matmul_flops_) {
-    matmul_flops_ = 0;
-    BenchRow row;
-    try {
-      MeasureMatmul(row);
-    } catch (const DeviceError&) {
-      // Likewise.
-    }
-  }
-  return *matmul_flops_;
+  return MeasuredOnce(matmul_flops_, &DeviceCeilings::MeasureMatmul);
 }
 
 void DeviceCeilings::MeasureCopy(BenchRow& row) {

@@ -22,7 +22,7 @@ using WallClock = std::chrono::steady_clock;
 constexpr int kMaxProcesses = 40;   // of a part: a device that is gone for good does not come back
 constexpr size_t kLastWords = 600;  // bytes of what a process said before it ended
 
-// Beyond the part's time, for the item that is running then.
+// Of the part's time, for the item that is running when no other begins any more.
 double GraceSeconds(double part_seconds) { return std::clamp(part_seconds / 3, 2.0, 20.0); }
 
 double SecondsSince(WallClock::time_point start) {
@@ -171,9 +171,8 @@ PartRecord RunPart(const Part& part, const CheckOptions& options,
                    const std::filesystem::path& program, const PartCommand& command,
                    std::ostream& out) {
   const auto start = WallClock::now();
-  const auto deadline =
-      start + std::chrono::duration_cast<WallClock::duration>(
-                  std::chrono::duration<double>(options.seconds + GraceSeconds(options.seconds)));
+  const auto deadline = start + std::chrono::duration_cast<WallClock::duration>(
+                                    std::chrono::duration<double>(options.seconds));
   PartRecord record{.name = part.name, .about = part.about};
   Listener listener(record, out);
   for (int processes = 0; !listener.part_has_ended(); ++processes) {
@@ -183,7 +182,8 @@ PartRecord RunPart(const Part& part, const CheckOptions& options,
     }
     const size_t first = listener.next_index();
     CheckOptions left = options;
-    left.seconds = std::max(options.seconds - SecondsSince(start), 0.0);
+    left.seconds =
+        std::max(options.seconds - GraceSeconds(options.seconds) - SecondsSince(start), 0.0);
     ChildProcess process(program, command(left, first));
     const bool has_ended = listener.ListenUntil(process.output(), deadline);
     const std::string end =

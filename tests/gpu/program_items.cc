@@ -147,12 +147,12 @@ Finding CheckServing(const std::string& name, const std::filesystem::path& model
 Finding Sanitize(const std::filesystem::path& sanitizer, const std::string& tool,
                  const std::string& part, const CheckOptions& options) {
   const double seconds = options.seconds / 3;
-  const CommandEnd end = RunToEnd(
-      sanitizer,
-      {"--tool", tool, "--error-exitcode", "9", "--target-processes", "application-only",
-       ThisProgram().string(), "part", part, "--tiny", "--device", options.device, "--seconds",
-       std::to_string(std::max(seconds - 10, 5.0)), "--folder", options.folder.string()},
-      seconds + 20);
+  const CommandEnd end =
+      RunToEnd(sanitizer,
+               {"--tool", tool, "--error-exitcode", "9", "--target-processes", "application-only",
+                ThisProgram().string(), "part", part, "--tiny", "--device", options.device,
+                "--seconds", std::to_string(seconds / 2), "--folder", options.folder.string()},
+               seconds);
   // The items' own findings are of no interest: tiny ones were seen before.
   if (end.end == "with status 9") return Failed(end.Describe());
   if (end.text.find("ERROR SUMMARY") == std::string::npos &&
