@@ -38,6 +38,8 @@ struct NesterovArgs;
 struct PackColumnsArgs;
 struct PackRowsArgs;
 struct PickLogProbsArgs;
+struct PrepareMatmulArgs;
+struct ProductCounts;
 struct QuantizeRowsArgs;
 struct RmsNormArgs;
 struct RmsNormBackwardArgs;
@@ -67,6 +69,8 @@ struct DeviceOps {
   void (*embedding)(Context&, const EmbeddingArgs&) = nullptr;
   void (*embedding_backward)(Context&, const EmbeddingBackwardArgs&) = nullptr;
   void (*matmul)(Context&, const MatmulArgs&) = nullptr;
+  void (*prepare_matmul)(Context&, const PrepareMatmulArgs&) = nullptr;
+  ProductCounts (*count_products)(const Context&) = nullptr;
   void (*matmul_weight_gradient)(Context&, const MatmulWeightGradientArgs&) = nullptr;
   void (*matmul_grouped)(Context&, const MatmulGroupedArgs&) = nullptr;
   void (*matmul_weight_gradient_grouped)(Context&,

@@ -24,6 +24,23 @@ void Matmul(Context& context, const MatmulArgs& args) {
   cpu::Matmul(context, args);
 }
 
+void PrepareMatmul(Context& context, const PackedMatrix& w) {
+  CHECK(w.device() == context.device, w.n(), w.k());
+  RunOnDevice(context, &DeviceOps::prepare_matmul, "PrepareMatmul", PrepareMatmulArgs{w});
+}
+
+ProductCounts CountProducts(const Context& context) {
+  if (context.device.kind == DeviceKind::kCpu) return {};
+  const auto count = DeviceOpsOf(context.device.kind).count_products;
+  return count == nullptr ? ProductCounts() : count(context);
+}
+
+std::string Describe(const ProductCounts& counts) {
+  if (counts.library.empty()) return "";
+  return counts.library + " for " + std::to_string(counts.by_library) + " of " +
+         std::to_string(counts.shapes) + " shapes of matrices";
+}
+
 void PackColumns(Context& context, ConstTensorView w, PackedMatrix& packed) {
   Dim k{"k", packed.k()}, n{"n", packed.n()};
   ShapeCheck check("PackColumns");

@@ -15,18 +15,20 @@
 //   i8        i8        i32 sums; y = sum * x_scale[t] * w_scale[n]
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
 
 namespace tandem {
 
-// Owns a weight matrix [n, k] in the layout that kernels read fastest. Movable, not
+// Owns a weight matrix [n, k] in the layout that its device's kernels read fastest. Movable, not
 // copyable. Any thread may read; the trainer's optimiser is the only writer, while no step runs.
 //
-// Layout, on every device: panels of 64 rows of w (columns of the product). Inside a panel k
-// ascends in groups of 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is
-// padded to 64 and k to the group with zeros.
+// Layout on the CPU: panels of 64 rows of w (columns of the product). Inside a panel k ascends in
+// groups of 1 (f32, f16), 2 (bf16) or 4 (i8) elements: [n/64][k/group][64][group]. n is padded to
+// 64 and k to the group with zeros. On other devices: rows [n][k], as a vendor's product wants
+// them, each padded to 16 bytes with zeros.
 class PackedMatrix {
  public:
   static constexpr int64_t kPanel = 64;
@@ -50,6 +52,8 @@ class PackedMatrix {
   int64_t group() const { return dtype_ == DType::kBf16 ? 2 : dtype_ == DType::kI8 ? 4 : 1; }
   int64_t padded_k() const { return (k_ + group() - 1) / group() * group(); }
   int64_t panel_bytes() const { return padded_k() * kPanel * SizeOf(dtype_); }
+  // From one row to the next, on other devices than the CPU.
+  int64_t row_bytes() const { return (k_ * SizeOf(dtype_) + 15) / 16 * 16; }
   // i8 only: scale of each output, f32 [padded_n], and the sum of its k quantised weights, i32
   // [padded_n] (for kernels that multiply unsigned by signed).
   const float* scales() const { return reinterpret_cast<const float*>(scales_.data()); }
@@ -72,7 +76,8 @@ class PackedMatrix {
 // A zero matrix of the packed form. dtype: f32, f16, bf16 or i8.
 PackedMatrix AllocateMatrix(DType dtype, int64_t n, int64_t k, Device device = kCpuDevice);
 
-// The same bytes on another device; one of both is the CPU. They are there after Synchronize.
+// The same weights on another device, which is the context's, or from there on the CPU. On the
+// device they are there after Synchronize; on the CPU at once.
 PackedMatrix CopyMatrix(Context& context, const PackedMatrix& from, Device device);
 
 // Packs `w` [rows, k] (f32, bf16 or f16) as rows first_row.. of `packed`, converting (round to
@@ -119,6 +124,28 @@ struct MatmulArgs {
 };
 
 void Matmul(Context& context, const MatmulArgs& args);
+
+// Lets a device decide what multiplies with matrices of w's shape and dtype, before the first
+// product with one: it may try a library's algorithms, which takes time and memory of its own, once
+// a shape. The bits of a row are the same in every batch, whatever is decided; of a shape that is
+// multiplied with first, nothing is. Nothing on the CPU.
+void PrepareMatmul(Context& context, const PackedMatrix& w);
+
+struct PrepareMatmulArgs {
+  const PackedMatrix& w;
+};
+
+// What multiplies on the context's device, for the report at a start.
+struct ProductCounts {
+  std::string library;     // "cuBLASLt 13.1"; empty: none
+  int64_t shapes = 0;      // that were prepared or multiplied with
+  int64_t by_library = 0;  // of them
+};
+
+ProductCounts CountProducts(const Context& context);
+
+// "cuBLASLt 13.1 for 5 of 6 shapes of matrices"; empty without a library.
+std::string Describe(const ProductCounts& counts);
 
 // ---- Backward ----
 // Of y = x w^T + bias, given dy: dx = dy w is Matmul of dy with w^T packed (PackColumns); dw is

@@ -76,9 +76,9 @@ struct MatmulGroupedArgs {
   TensorView activated{};           // [num_rows, n / 2], f32 or bf16, or empty
 };
 
-// Matmul of each group of rows with its own weights; every row's arithmetic is Matmul's. With
-// `rows` it is GatherRows before, with `activated` SiluMul after: the same bits as of those ops, of
-// which a device need not write what is between.
+// Matmul of each group of rows with its own weights; a row's arithmetic is Matmul's without
+// PrepareMatmul. With `rows` it is GatherRows before, with `activated` SiluMul after: the same bits
+// as of those ops, of which a device need not write what is between.
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
 
 // dw of each group (=): MatmulWeightGradient of the group's rows of dy and x, zero where it has

@@ -39,6 +39,7 @@ TrainingWeights::TrainingWeights(Context& context, ModelWeights& compute)
     *masters.matrices[i] = Tensor(DType::kF32, {matrix.n(), matrix.k()}, matrix.device());
     UnpackRows(context, matrix, 0, *masters.matrices[i]);
     PackColumns(context, *masters.matrices[i], *columns.matrices[i]);
+    PrepareMatmul(context, *columns.matrices[i]);
   }
   for (size_t i = 0; i < from.vectors.size(); ++i) {
     const Tensor& vector = *from.vectors[i];

@@ -179,8 +179,11 @@ ModelWeights MoveToDevice(Context& context, ModelWeights weights) {
   ForEachTensor(
       weights,
       [&](PackedMatrix& matrix) {
-        if (matrix.empty() || matrix.device() == context.device) return;
-        matrix = CopyMatrix(context, matrix, context.device);
+        if (matrix.empty()) return;
+        if (matrix.device() != context.device) {
+          matrix = CopyMatrix(context, matrix, context.device);
+        }
+        PrepareMatmul(context, matrix);
       },
       [&](Tensor& vector) {
         if (vector.empty() || vector.device() == context.device) return;

@@ -1,5 +1,4 @@
-// Bound by memory: a thread an element of the result. Rows of a packed matrix lie strided through
-// their panel.
+// Bound by memory: a thread an element of the result.
 
 #include "kernels/embedding.h"
 
@@ -13,20 +12,15 @@ namespace {
 template <typename T>
 struct EmbeddingBody {
   const int32_t* ids;
-  const T* table;       // packed
+  const T* table;       // rows
   const float* scales;  // [vocabulary], i8 only
   float* y;
   int64_t hidden;
-  int64_t padded_hidden;
-  int64_t group;
+  int64_t row_elements;  // from one row to the next
 
   __device__ void operator()(int64_t i) const {
     const int64_t id = ids[i / hidden];
-    const int64_t k = i % hidden;
-    const int64_t panel = id / PackedMatrix::kPanel;
-    const int64_t column = id % PackedMatrix::kPanel;
-    const int64_t at = panel * PackedMatrix::kPanel * padded_hidden +
-                       k / group * PackedMatrix::kPanel * group + column * group + k % group;
+    const int64_t at = id * row_elements + i % hidden;
     if constexpr (sizeof(T) == 1) {
       y[i] = static_cast<float>(table[at]) * scales[id];
     } else {
@@ -42,8 +36,7 @@ void Run(Context& context, const EmbeddingArgs& args) {
                               .scales = args.table.scales(),
                               .y = args.y.data<float>(),
                               .hidden = args.table.k(),
-                              .padded_hidden = args.table.padded_k(),
-                              .group = args.table.group()};
+                              .row_elements = args.table.row_bytes() / SizeOf(args.table.dtype())};
   ForEach("embedding", context.stream, args.y.num_elements(), body);
 }
 

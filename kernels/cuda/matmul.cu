@@ -1,22 +1,25 @@
-// y = x w^T by the tiles of primitives/matmul_tile.cuh. Bound by memory below some hundred rows.
+// y = x w^T by a vendor's library where that was decided (vendor_products.h), else by the tiles of
+// primitives/matmul_tile.cuh. Bound by memory below some hundred rows.
 
 #include "kernels/matmul.h"
 
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/matmul_tile.cuh"
+#include "kernels/cuda/vendor_products.h"
 
 namespace tandem::cuda {
 namespace {
 
-template <typename Type, bool kAligned>
-__global__ void __launch_bounds__(kTileThreads) MatmulKernel(MatmulWork work) {
-  MultiplyPanel<Type, kAligned>(work, int64_t{blockIdx.y} * kTileRows, blockIdx.x);
+template <typename Tile, typename Type, bool kAligned>
+__global__ void __launch_bounds__(Tile::kThreads) MatmulKernel(MatmulWork work) {
+  MultiplyColumns<Tile, Type, kAligned>(work, int64_t{blockIdx.y} * Tile::kRows,
+                                        int64_t{blockIdx.x} * Tile::kColumns);
 }
 
 template <typename W>
-__global__ void __launch_bounds__(kTileColumns* kFloatRows) MatmulFloatKernel(MatmulWork work) {
-  MultiplyFloats<W>(work, int64_t{blockIdx.y} * kFloatRows, blockIdx.x);
+__global__ void __launch_bounds__(kFloatThreads) MatmulFloatKernel(MatmulWork work) {
+  MultiplyFloats<W>(work, int64_t{blockIdx.y} * kFloatRows, int64_t{blockIdx.x} * kFloatColumns);
 }
 
 MatmulWork WorkOf(const MatmulArgs& args) {
@@ -32,18 +35,17 @@ MatmulWork WorkOf(const MatmulArgs& args) {
       .rows = args.x.dim(0),
       .n = w.n(),
       .row_bytes = w.k() * SizeOf(args.x.dtype()),
-      .num_groups = w.padded_k() / w.group(),
+      .w_row_bytes = w.row_bytes(),
       .add = args.output == MatmulOutput::kAdd,
   };
 }
 
-// A grid has at most 65535 blocks in y.
-constexpr int64_t kMaxRowsPerLaunch = int64_t{65535} * kFloatRows;
-
+// start(work) of as many rows as one grid has in y, 65535 blocks.
 template <typename Start>
-void ForRowsInPieces(MatmulWork work, const Start& start) {
-  for (int64_t left = work.rows; left > 0; left -= kMaxRowsPerLaunch) {
-    work.rows = left < kMaxRowsPerLaunch ? left : kMaxRowsPerLaunch;
+void ForRowsInPieces(MatmulWork work, int64_t rows_per_block, const Start& start) {
+  const int64_t most = int64_t{65535} * rows_per_block;
+  for (int64_t left = work.rows; left > 0; left -= most) {
+    work.rows = left < most ? left : most;
     start(work);
     work.x += work.rows * work.row_bytes;
     work.y += work.rows * work.n;
@@ -51,22 +53,30 @@ void ForRowsInPieces(MatmulWork work, const Start& start) {
   }
 }
 
-template <typename Type>
+template <typename Tile, typename Type>
 void RunTiles(Context& context, const MatmulWork& work) {
-  const auto kernel = RowsAreAligned(work) ? MatmulKernel<Type, true> : MatmulKernel<Type, false>;
-  ForRowsInPieces(work, [&](const MatmulWork& piece) {
-    const LaunchShape shape{{NumBlocks(piece.n, kTileColumns), NumBlocks(piece.rows, kTileRows)},
-                            kTileThreads,
-                            kTileStages * sizeof(MatmulStage)};
+  const auto kernel =
+      RowsAreAligned(work) ? MatmulKernel<Tile, Type, true> : MatmulKernel<Tile, Type, false>;
+  ForRowsInPieces(work, Tile::kRows, [&](const MatmulWork& piece) {
+    const LaunchShape shape{
+        {NumBlocks(piece.n, Tile::kColumns), NumBlocks(piece.rows, Tile::kRows)},
+        Tile::kThreads,
+        Tile::kStages * sizeof(typename Tile::Stage)};
     Launch("matmul", shape, context.stream, kernel, piece);
   });
 }
 
+template <typename Type>
+void RunTiles(Context& context, const MatmulWork& work) {
+  if (work.rows <= kFewRows) return RunTiles<SmallTile, Type>(context, work);
+  RunTiles<LargeTile, Type>(context, work);
+}
+
 template <typename W>
 void RunFloats(Context& context, const MatmulWork& work) {
-  ForRowsInPieces(work, [&](const MatmulWork& piece) {
-    const LaunchShape shape{{NumBlocks(piece.n, kTileColumns), NumBlocks(piece.rows, kFloatRows)},
-                            kTileColumns * kFloatRows};
+  ForRowsInPieces(work, kFloatRows, [&](const MatmulWork& piece) {
+    const LaunchShape shape{{NumBlocks(piece.n, kFloatColumns), NumBlocks(piece.rows, kFloatRows)},
+                            kFloatThreads};
     Launch("matmul", shape, context.stream, MatmulFloatKernel<W>, piece);
   });
 }
@@ -74,7 +84,11 @@ void RunFloats(Context& context, const MatmulWork& work) {
 }  // namespace
 
 void Matmul(Context& context, const MatmulArgs& args) {
-  if (args.y.num_elements() == 0) return;
+  if (args.y.num_elements() == 0 || RunVendorProduct(context, args)) return;
+  RunOwnProduct(context, args);
+}
+
+void RunOwnProduct(Context& context, const MatmulArgs& args) {
   const MatmulWork work = WorkOf(args);
   switch (args.w.dtype()) {
     case DType::kBf16:

@@ -18,7 +18,7 @@ namespace tandem::cuda {
 namespace {
 
 struct GroupWeights {
-  const unsigned char* panels;
+  const unsigned char* rows;
   const float* scales;
 };
 
@@ -41,69 +41,73 @@ __device__ __forceinline__ MatmulWork WorkOfGroup(const GroupedWork& work, const
   }
   own.y += tile.begin * own.n;
   own.rows = tile.end - tile.begin;
-  own.w = work.weights[tile.group].panels;
+  own.w = work.weights[tile.group].rows;
   own.w_scales = work.weights[tile.group].scales;
   return own;
 }
 
-template <typename Type, bool kAligned>
-__global__ void __launch_bounds__(kTileThreads) MatmulGroupedKernel(GroupedWork work) {
+template <typename Tile, typename Type, bool kAligned>
+__global__ void __launch_bounds__(Tile::kThreads) MatmulGroupedKernel(GroupedWork work) {
   const RowTile tile =
-      RowTileOf<kTileRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
+      RowTileOf<Tile::kRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;  // the whole block
-  MultiplyPanel<Type, kAligned>(WorkOfGroup(work, tile), tile.first_row - tile.begin, blockIdx.x);
+  MultiplyColumns<Tile, Type, kAligned>(WorkOfGroup(work, tile), tile.first_row - tile.begin,
+                                        int64_t{blockIdx.x} * Tile::kColumns);
 }
 
 template <typename W>
-__global__ void __launch_bounds__(kTileColumns* kFloatRows)
-    MatmulGroupedFloatKernel(GroupedWork work) {
+__global__ void __launch_bounds__(kFloatThreads) MatmulGroupedFloatKernel(GroupedWork work) {
   const RowTile tile =
       RowTileOf<kFloatRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;
-  MultiplyFloats<W>(WorkOfGroup(work, tile), tile.first_row - tile.begin, blockIdx.x);
+  MultiplyFloats<W>(WorkOfGroup(work, tile), tile.first_row - tile.begin,
+                    int64_t{blockIdx.x} * kFloatColumns);
 }
 
-// A block does as many columns of the gate as of `up`: a lane's sums of both are of the same
-// places, in tiles of eight columns 0, 1 and 2, 3 of a warp's four.
-constexpr int kGatedColumns = kTileColumns / 2;
+// A block does as many columns of the gate as of `up`. Of a warp's columns the first half are the
+// gate's, the others those of `up`: a lane's sums of both are of the same places.
+template <typename Tile>
+constexpr int kGatedColumns = Tile::kColumns / 2;
 
-// The thread's four columns of a block's from first_column: of the warps' two halves, 16 of the
-// gate, then 16 of `up`.
-__device__ __forceinline__ const unsigned char* OwnGatedColumns(const MatmulWork& work,
-                                                                int64_t first_column) {
-  const int chunk = static_cast<int>(threadIdx.x) % kColumnChunks;
-  const int64_t of_gate = first_column + chunk / 8 * 16 + chunk % 4 * 4;
-  const int64_t column = chunk / 4 % 2 == 0 ? of_gate : of_gate + work.n / 2;
-  return work.w +
-         (column / kTileColumns * work.num_groups * kTileColumns + column % kTileColumns) * 4;
-}
-
-template <typename Type, bool kAligned, typename Y>
-__global__ void __launch_bounds__(kTileThreads) MatmulGatedKernel(GroupedWork work) {
+template <typename Tile, typename Type, bool kAligned, typename Y>
+__global__ void __launch_bounds__(Tile::kThreads) MatmulGatedKernel(GroupedWork work) {
   const RowTile tile =
-      RowTileOf<kTileRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
+      RowTileOf<Tile::kRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;  // the whole block
   const MatmulWork own = WorkOfGroup(work, tile);
   const int64_t width = own.n / 2;
-  const int64_t first_column = int64_t{blockIdx.x} * kGatedColumns;
+  const int64_t first_column = int64_t{blockIdx.x} * kGatedColumns<Tile>;
   const int64_t first_row = tile.first_row - tile.begin;
-  TileSums<Type> sums = {};
-  MultiplyTile<Type, kAligned>(own, first_row, OwnGatedColumns(own, first_column), sums);
+  constexpr int kHalf = Tile::kWarpColumns / 2;
+  TileSums<Tile, Type> sums = {};
+  MultiplyTile<Tile, Type, kAligned>(
+      own, first_row,
+      [&](int column) -> int64_t {
+        const int64_t of_gate = first_column + column / Tile::kWarpColumns * kHalf + column % kHalf;
+        if (of_gate >= width) return -1;
+        return column % Tile::kWarpColumns < kHalf ? of_gate : of_gate + width;
+      },
+      sums);
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  constexpr int kAcross = Tile::kTilesAcross / 2;
 #pragma unroll
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < Tile::kTilesDown; ++i) {
 #pragma unroll
-    for (int part = 0; part < 8; ++part) {
+    for (int part = 0; part < 4 * kAcross; ++part) {
       const int j = part / 4, at = part % 4;
-      const int64_t row = first_row + WarpRow() + 16 * i + lane / 4 + at / 2 * 8;
-      const int64_t column = first_column + WarpColumn() / 2 + 8 * j + lane % 4 * 2 + at % 2;
-      if (row >= own.rows) continue;
+      const int64_t row = first_row + Tile::WarpRow() + 16 * i + lane / 4 + at / 2 * 8;
+      const int64_t column = first_column + Tile::WarpColumn() / 2 + 8 * j + lane % 4 * 2 + at % 2;
+      if (row >= own.rows || column >= width) continue;
       const float gate = Type::Scaled(sums[i][j][at], own, row, column);
-      const float up = Type::Scaled(sums[i][j + 2][at], own, row, column + width);
+      const float up = Type::Scaled(sums[i][j + kAcross][at], own, row, column + width);
       static_cast<Y*>(work.activated)[(tile.begin + row) * width + column] =
           FromFloat<Y>(Silu(gate) * up);
     }
   }
+}
+
+int64_t NumRows(const MatmulGroupedArgs& args) {
+  return args.rows.empty() ? args.x.dim(0) : args.rows.dim(0);
 }
 
 MatmulWork RowsOf(const MatmulGroupedArgs& args) {
@@ -115,10 +119,10 @@ MatmulWork RowsOf(const MatmulGroupedArgs& args) {
           .w_scales = nullptr,
           .bias = nullptr,
           .y = args.y.empty() ? nullptr : args.y.data<float>(),
-          .rows = args.rows.empty() ? args.x.dim(0) : args.rows.dim(0),
+          .rows = NumRows(args),
           .n = w.n(),
           .row_bytes = w.k() * SizeOf(args.x.dtype()),
-          .num_groups = w.padded_k() / w.group(),
+          .w_row_bytes = w.row_bytes(),
           .add = false};
 }
 
@@ -142,37 +146,56 @@ void ForGroupsInPieces(const MatmulGroupedArgs& args, const Start& start) {
   }
 }
 
-template <typename Type>
+template <typename Tile>
+LaunchShape ShapeOf(int64_t columns, int64_t columns_per_block, unsigned num_tiles) {
+  return {{NumBlocks(columns, columns_per_block), num_tiles},
+          Tile::kThreads,
+          Tile::kStages * sizeof(typename Tile::Stage)};
+}
+
+template <typename Tile, typename Type>
 void RunTiles(Context& context, const MatmulGroupedArgs& args) {
-  ForGroupsInPieces<kTileRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
-    const auto kernel = RowsAreAligned(work.all) ? MatmulGroupedKernel<Type, true>
-                                                 : MatmulGroupedKernel<Type, false>;
-    const LaunchShape shape{{NumBlocks(work.all.n, kTileColumns), num_tiles},
-                            kTileThreads,
-                            kTileStages * sizeof(MatmulStage)};
-    Launch("matmul_grouped", shape, context.stream, kernel, work);
+  ForGroupsInPieces<Tile::kRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
+    const auto kernel = RowsAreAligned(work.all) ? MatmulGroupedKernel<Tile, Type, true>
+                                                 : MatmulGroupedKernel<Tile, Type, false>;
+    Launch("matmul_grouped", ShapeOf<Tile>(work.all.n, Tile::kColumns, num_tiles), context.stream,
+           kernel, work);
   });
 }
 
 template <typename W>
 void RunFloats(Context& context, const MatmulGroupedArgs& args) {
   ForGroupsInPieces<kFloatRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
-    const LaunchShape shape{{NumBlocks(work.all.n, kTileColumns), num_tiles},
-                            kTileColumns * kFloatRows};
+    const LaunchShape shape{{NumBlocks(work.all.n, kFloatColumns), num_tiles}, kFloatThreads};
     Launch("matmul_grouped", shape, context.stream, MatmulGroupedFloatKernel<W>, work);
   });
 }
 
+template <typename Tile, typename Type, typename Y>
+void RunGated(Context& context, const MatmulGroupedArgs& args) {
+  ForGroupsInPieces<Tile::kRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
+    const auto kernel = RowsAreAligned(work.all) ? MatmulGatedKernel<Tile, Type, true, Y>
+                                                 : MatmulGatedKernel<Tile, Type, false, Y>;
+    Launch("matmul_grouped_gated", ShapeOf<Tile>(work.all.n / 2, kGatedColumns<Tile>, num_tiles),
+           context.stream, kernel, work);
+  });
+}
+
+// A group has few rows where all have few together, or so many groups share them.
+bool HasFewRows(const MatmulGroupedArgs& args) {
+  return NumRows(args) <= kFewRows * static_cast<int64_t>(args.w.size());
+}
+
+template <typename Type>
+void RunTiles(Context& context, const MatmulGroupedArgs& args) {
+  if (HasFewRows(args)) return RunTiles<SmallTile, Type>(context, args);
+  RunTiles<LargeTile, Type>(context, args);
+}
+
 template <typename Type, typename Y>
 void RunGated(Context& context, const MatmulGroupedArgs& args) {
-  ForGroupsInPieces<kTileRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
-    const auto kernel = RowsAreAligned(work.all) ? MatmulGatedKernel<Type, true, Y>
-                                                 : MatmulGatedKernel<Type, false, Y>;
-    const LaunchShape shape{{NumBlocks(work.all.n / 2, kGatedColumns), num_tiles},
-                            kTileThreads,
-                            kTileStages * sizeof(MatmulStage)};
-    Launch("matmul_grouped_gated", shape, context.stream, kernel, work);
-  });
+  if (HasFewRows(args)) return RunGated<SmallTile, Type, Y>(context, args);
+  RunGated<LargeTile, Type, Y>(context, args);
 }
 
 template <typename Type>
@@ -204,10 +227,8 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   }
   if (args.activated.num_elements() == 0) return;
   const DType dtype = args.w.front().dtype();
-  if (args.activated.dim(1) % kGatedColumns == 0) {  // up begins where a thread's columns may
-    if (dtype == DType::kBf16) return RunGated<Bf16Product>(context, args);
-    if (dtype == DType::kI8) return RunGated<Int8Product>(context, args);
-  }
+  if (dtype == DType::kBf16) return RunGated<Bf16Product>(context, args);
+  if (dtype == DType::kI8) return RunGated<Int8Product>(context, args);
   WorkspaceScope scratch(context.workspace);
   const Shape shape{args.activated.dim(0), args.w.front().n()};
   MatmulGroupedArgs product = args;

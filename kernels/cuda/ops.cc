@@ -15,6 +15,8 @@ DeviceOps Ops() {
       .embedding = Embedding,
       .embedding_backward = EmbeddingBackward,
       .matmul = Matmul,
+      .prepare_matmul = PrepareMatmul,
+      .count_products = CountProducts,
       .matmul_weight_gradient = MatmulWeightGradient,
       .matmul_grouped = MatmulGrouped,
       .matmul_weight_gradient_grouped = MatmulWeightGradientGrouped,

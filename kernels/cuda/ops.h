@@ -25,6 +25,8 @@ void KvCopyPage(Context& context, const KvCopyPageArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);
 void LogSoftmaxStatistics(Context& context, const LogSoftmaxStatisticsArgs& args);
 void Matmul(Context& context, const MatmulArgs& args);
+void PrepareMatmul(Context& context, const PrepareMatmulArgs& args);
+ProductCounts CountProducts(const Context& context);
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
 void MatmulWeightGradient(Context& context, const MatmulWeightGradientArgs& args);
 void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGroupedArgs& args);

@@ -1,12 +1,11 @@
-// Weights into and out of the panels of a packed matrix. Bound by memory. A unit is what a panel
-// holds of a row in one group of k: 4 bytes, or 2 in f16. PackRows and UnpackRows turn tiles of 64
-// rows by 32 units over in shared memory, so that both sides are read and written in whole lines;
-// PackColumns finds its source in the panels' order already.
+// Weights into and out of the rows of a packed matrix, each padded to 16 bytes with zeros. Bound by
+// memory: a thread an element; columns are turned over in shared memory.
 
 #include <type_traits>
 
 #include "kernels/core/workspace.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/primitives/elementwise.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
 #include "kernels/cuda/primitives/ptx.cuh"
@@ -17,45 +16,7 @@
 namespace tandem::cuda {
 namespace {
 
-constexpr int kPanel = static_cast<int>(PackedMatrix::kPanel);
 constexpr int kThreads = 256;
-constexpr int kTileUnits = kWarp;
-
-template <typename T>
-constexpr int kGroup = 1;
-template <>
-constexpr int kGroup<__nv_bfloat16> = 2;
-template <>
-constexpr int kGroup<int8_t> = 4;
-
-template <typename T>
-struct alignas(sizeof(T) * kGroup<T>) Unit {
-  T elements[kGroup<T>];
-};
-
-// Rows apart by an odd number of banks.
-template <typename T>
-struct Tile {
-  static constexpr int kPitch = kPanel + 4 / static_cast<int>(sizeof(Unit<T>));
-  Unit<T> units[kTileUnits][kPitch];
-};
-
-// Rows of a matrix, some of those of a packed one.
-template <typename Plain, typename T>
-struct RowsWork {
-  Plain* plain;  // [num_rows, k]
-  T* panels;
-  float* row_factors;  // i8 only: on packing 127 / max|w| of each of num_rows, else scales [n]
-  int64_t first_row;   // in the packed matrix
-  int64_t num_rows;
-  int64_t k;
-  int64_t num_units;  // of a row
-
-  __device__ bool Has(int64_t row) const { return row >= first_row && row < first_row + num_rows; }
-  __device__ Unit<T>* Panel(int64_t panel) const {
-    return reinterpret_cast<Unit<T>*>(panels) + panel * num_units * kPanel;
-  }
-};
 
 template <typename From, typename To>
 __device__ __forceinline__ To Converted(From value) {
@@ -67,74 +28,45 @@ __device__ __forceinline__ To Converted(From value) {
 }
 
 template <typename From, typename T>
-__device__ __forceinline__ Unit<T> UnitOf(const RowsWork<const From, T>& work, int64_t source_row,
-                                          int64_t unit) {
-  const From* const from = work.plain + source_row * work.k;
-  Unit<T> result{};
-#pragma unroll
-  for (int i = 0; i < kGroup<T>; ++i) {
-    const int64_t at = unit * kGroup<T> + i;
-    if (at >= work.k) continue;
-    if constexpr (std::is_same_v<T, int8_t>) {
-      result.elements[i] = Quantized(ToFloat(from[at]), work.row_factors[source_row]);
-    } else {
-      result.elements[i] = Converted<From, T>(from[at]);
-    }
-  }
-  return result;
-}
+struct PackRowsBody {
+  const From* w;         // [rows, k]
+  T* packed;             // [rows, row_elements]
+  const float* inverse;  // i8 only: 127 / max|w| of each row
+  int64_t k;
+  int64_t row_elements;
 
-template <typename From, typename T>
-__global__ void __launch_bounds__(kThreads) PackRowsKernel(RowsWork<const From, T> work) {
-  auto& tile = StaticShared<Tile<T>>();
-  const int64_t panel = work.first_row / kPanel + blockIdx.y;
-  const int64_t first_unit = int64_t{blockIdx.x} * kTileUnits;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int i = static_cast<int>(threadIdx.x) / kWarp; i < kPanel; i += kThreads / kWarp) {
-    const int64_t row = panel * kPanel + i;
-    if (work.Has(row) && first_unit + lane < work.num_units) {
-      tile.units[lane][i] = UnitOf(work, row - work.first_row, first_unit + lane);
-    }
-  }
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kTileUnits * kPanel; i += kThreads) {
-    const int64_t unit = first_unit + i / kPanel;
-    if (work.Has(panel * kPanel + i % kPanel) && unit < work.num_units) {
-      work.Panel(panel)[unit * kPanel + i % kPanel] = tile.units[i / kPanel][i % kPanel];
-    }
-  }
-}
-
-template <typename T>
-__global__ void __launch_bounds__(kThreads) UnpackRowsKernel(RowsWork<float, T> work) {
-  auto& tile = StaticShared<Tile<T>>();
-  const int64_t panel = work.first_row / kPanel + blockIdx.y;
-  const int64_t first_unit = int64_t{blockIdx.x} * kTileUnits;
-  for (int i = static_cast<int>(threadIdx.x); i < kTileUnits * kPanel; i += kThreads) {
-    const int64_t unit = first_unit + i / kPanel;
-    if (work.Has(panel * kPanel + i % kPanel) && unit < work.num_units) {
-      tile.units[i / kPanel][i % kPanel] = work.Panel(panel)[unit * kPanel + i % kPanel];
-    }
-  }
-  __syncthreads();
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int i = static_cast<int>(threadIdx.x) / kWarp; i < kPanel; i += kThreads / kWarp) {
-    const int64_t row = panel * kPanel + i;
-    if (!work.Has(row)) continue;
-#pragma unroll
-    for (int part = 0; part < kGroup<T>; ++part) {
-      const int64_t at = (first_unit + lane) * kGroup<T> + part;
-      if (at >= work.k) continue;
-      const T value = tile.units[lane][i].elements[part];
-      float* const out = work.plain + (row - work.first_row) * work.k + at;
+  __device__ void operator()(int64_t i) const {
+    const int64_t row = i / row_elements;
+    const int64_t column = i % row_elements;
+    T value{};
+    if (column < k) {
       if constexpr (std::is_same_v<T, int8_t>) {
-        *out = static_cast<float>(value) * work.row_factors[row];
+        value = Quantized(ToFloat(w[row * k + column]), inverse[row]);
       } else {
-        *out = ToFloat(value);
+        value = Converted<From, T>(w[row * k + column]);
       }
     }
+    packed[i] = value;
   }
-}
+};
+
+template <typename T>
+struct UnpackRowsBody {
+  const T* packed;      // [rows, row_elements]
+  const float* scales;  // i8 only: of each row
+  float* out;           // [rows, k]
+  int64_t k;
+  int64_t row_elements;
+
+  __device__ void operator()(int64_t i) const {
+    const T value = packed[i / k * row_elements + i % k];
+    if constexpr (std::is_same_v<T, int8_t>) {
+      out[i] = static_cast<float>(value) * scales[i / k];
+    } else {
+      out[i] = ToFloat(value);
+    }
+  }
+};
 
 // ---- Scales of i8 ----
 
@@ -143,7 +75,7 @@ struct ScalesWork {
   const From* w;   // [num_rows, k]
   float* scales;   // [num_rows]
   int32_t* sums;   // [num_rows]
-  float* inverse;  // [num_rows], as RowsWork wants it
+  float* inverse;  // [num_rows], as PackRowsBody wants it
   int64_t num_rows;
   int64_t k;
 };
@@ -173,79 +105,74 @@ __global__ void __launch_bounds__(kThreads) PackScalesKernel(ScalesWork<From> wo
 
 // ---- Columns ----
 
-constexpr int kUnitsPerBlock = 16;  // four of each thread
-
 template <typename From, typename T>
 struct ColumnsWork {
   const From* w;  // [k, n]
-  T* panels;
+  T* packed;      // [n, row_elements]
   int64_t k;
   int64_t n;
-  int64_t num_units;
+  int64_t row_elements;
+};
+
+constexpr int kSide = 64;
+
+// Apart by an odd number of banks.
+template <typename T>
+struct Square {
+  T elements[kSide][kSide + 4 / sizeof(T)];  // [of k][of n]
 };
 
 template <typename From, typename T>
 __global__ void __launch_bounds__(kThreads) PackColumnsKernel(ColumnsWork<From, T> work) {
-  const int64_t panel = blockIdx.y;
-  const int own = static_cast<int>(threadIdx.x) % kPanel;
-  const int64_t column = panel * kPanel + own;
-  const int64_t first_unit = int64_t{blockIdx.x} * kUnitsPerBlock + threadIdx.x / kPanel;
-#pragma unroll
-  for (int j = 0; j < kUnitsPerBlock; j += kThreads / kPanel) {
-    const int64_t unit = first_unit + j;
-    if (unit >= work.num_units) return;
-    Unit<T> result{};
-#pragma unroll
-    for (int i = 0; i < kGroup<T>; ++i) {
-      const int64_t row = unit * kGroup<T> + i;
-      if (row < work.k && column < work.n) {
-        result.elements[i] = Converted<From, T>(work.w[row * work.n + column]);
-      }
-    }
-    auto* const units = reinterpret_cast<Unit<T>*>(work.panels);
-    units[(panel * work.num_units + unit) * kPanel + own] = result;
+  auto& square = StaticShared<Square<T>>();
+  const int64_t first_k = int64_t{blockIdx.x} * kSide;
+  const int64_t first_n = int64_t{blockIdx.y} * kSide;
+  const int own = static_cast<int>(threadIdx.x) % kSide;
+  const int start = static_cast<int>(threadIdx.x) / kSide;
+  for (int i = start; i < kSide; i += kThreads / kSide) {
+    const bool is_there = first_k + i < work.k && first_n + own < work.n;
+    square.elements[i][own] =
+        is_there ? Converted<From, T>(work.w[(first_k + i) * work.n + first_n + own]) : T{};
+  }
+  __syncthreads();
+  if (first_k + own >= work.row_elements) return;
+  for (int i = start; i < kSide && first_n + i < work.n; i += kThreads / kSide) {
+    work.packed[(first_n + i) * work.row_elements + first_k + own] = square.elements[own][i];
   }
 }
 
 // ---- Launches ----
 
-// Of tiles over the units, and the panels that the rows reach.
-template <typename Work>
-LaunchShape ShapeOf(const Work& work) {
-  const int64_t first_panel = work.first_row / kPanel;
-  const int64_t rows = work.first_row + work.num_rows - first_panel * kPanel;
-  return {{NumBlocks(work.num_units, kTileUnits), NumBlocks(rows, kPanel)}, kThreads};
-}
-
-template <typename Plain, typename T, typename Matrix>
-RowsWork<Plain, T> RowsWorkOf(Plain* plain, const Matrix& packed, int64_t first_row,
-                              int64_t num_rows) {
-  return {.plain = plain,
-          .panels = reinterpret_cast<T*>(const_cast<std::byte*>(packed.data())),
-          .row_factors = nullptr,
-          .first_row = first_row,
-          .num_rows = num_rows,
-          .k = packed.k(),
-          .num_units = packed.padded_k() / packed.group()};
+template <typename T>
+int64_t RowElements(const PackedMatrix& matrix) {
+  return matrix.row_bytes() / static_cast<int64_t>(sizeof(T));
 }
 
 template <typename From, typename T>
 void RunPackRows(Context& context, const PackRowsArgs& args) {
   const auto* const w = reinterpret_cast<const From*>(args.w.bytes());
-  auto work = RowsWorkOf<const From, T>(w, args.packed, args.first_row, args.w.dim(0));
+  const int64_t num_rows = args.w.dim(0), k = args.packed.k();
+  const int64_t row_elements = RowElements<T>(args.packed);
   WorkspaceScope scratch(context.workspace);
+  float* inverse = nullptr;
   if constexpr (std::is_same_v<T, int8_t>) {
-    work.row_factors = scratch.Take<float>(work.num_rows);
+    inverse = scratch.Take<float>(num_rows);
     const ScalesWork<From> scales{.w = w,
                                   .scales = args.packed.scales() + args.first_row,
                                   .sums = args.packed.sums() + args.first_row,
-                                  .inverse = work.row_factors,
-                                  .num_rows = work.num_rows,
-                                  .k = work.k};
-    Launch("pack_scales", {NumBlocks(work.num_rows, kRowsPerBlock), kThreads}, context.stream,
+                                  .inverse = inverse,
+                                  .num_rows = num_rows,
+                                  .k = k};
+    Launch("pack_scales", {NumBlocks(num_rows, kRowsPerBlock), kThreads}, context.stream,
            PackScalesKernel<From>, scales);
   }
-  Launch("pack_rows", ShapeOf(work), context.stream, PackRowsKernel<From, T>, work);
+  const PackRowsBody<From, T> body{
+      .w = w,
+      .packed = reinterpret_cast<T*>(args.packed.data()) + args.first_row * row_elements,
+      .inverse = inverse,
+      .k = k,
+      .row_elements = row_elements};
+  ForEach("pack_rows", context.stream, num_rows * row_elements, body);
 }
 
 template <typename From>
@@ -265,11 +192,11 @@ void PackRowsFrom(Context& context, const PackRowsArgs& args) {
 template <typename From, typename T>
 void RunPackColumns(Context& context, const PackColumnsArgs& args) {
   const ColumnsWork<From, T> work{.w = reinterpret_cast<const From*>(args.w.bytes()),
-                                  .panels = reinterpret_cast<T*>(args.packed.data()),
+                                  .packed = reinterpret_cast<T*>(args.packed.data()),
                                   .k = args.packed.k(),
                                   .n = args.packed.n(),
-                                  .num_units = args.packed.padded_k() / args.packed.group()};
-  const LaunchShape shape{{NumBlocks(work.num_units, kUnitsPerBlock), NumBlocks(work.n, kPanel)},
+                                  .row_elements = RowElements<T>(args.packed)};
+  const LaunchShape shape{{NumBlocks(work.row_elements, kSide), NumBlocks(work.n, kSide)},
                           kThreads};
   Launch("pack_columns", shape, context.stream, PackColumnsKernel<From, T>, work);
 }
@@ -288,10 +215,16 @@ void PackColumnsFrom(Context& context, const PackColumnsArgs& args) {
 
 template <typename T>
 void RunUnpackRows(Context& context, const UnpackRowsArgs& args) {
-  auto work =
-      RowsWorkOf<float, T>(args.out.data<float>(), args.packed, args.first_row, args.out.dim(0));
-  work.row_factors = const_cast<float*>(args.packed.scales());
-  Launch("unpack_rows", ShapeOf(work), context.stream, UnpackRowsKernel<T>, work);
+  const PackedMatrix& packed = args.packed;
+  const int64_t row_elements = RowElements<T>(packed);
+  const float* const scales = packed.scales();
+  const UnpackRowsBody<T> body{
+      .packed = reinterpret_cast<const T*>(packed.data()) + args.first_row * row_elements,
+      .scales = scales == nullptr ? nullptr : scales + args.first_row,
+      .out = args.out.data<float>(),
+      .k = packed.k(),
+      .row_elements = row_elements};
+  ForEach("unpack_rows", context.stream, args.out.num_elements(), body);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // GPU is there is asked when one is wanted.
 
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/vendor_products.h"
 
 namespace tandem::cuda {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 [[maybe_unused]] const bool registered = [] {
   SetDeviceOps(DeviceKind::kCuda, Ops());
   SetDeviceMemory(DeviceKind::kCuda, Memory());
+  SetVendorProducts(OpenCublasProducts);
   return true;
 }();
 

@@ -10,7 +10,7 @@ namespace tandem {
 
 void RunMatmul(Context& context, MatmulOp& op, MatmulSplit split) {
   const FreeMatmul& free = FreeSetOf(context.isa, Products::kApart).matmul;
-  const PackedMatrix& w = op.w;
+  const PackedMatrix& w = op.w.host();
   CHECK(op.shape.tokens == 1 && w.n() % 64 == 0 && w.k() % w.group() == 0, w.n(), w.k());
   const int64_t num_panels = w.n() / 64, num_groups = w.k() / w.group();
   float* y = op.y.data<float>();

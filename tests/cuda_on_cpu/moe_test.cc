@@ -14,7 +14,7 @@
 #include "kernels/cuda/ops.h"
 #include "kernels/moe.h"
 #include "kernels/quantize.h"
-#include "tests/cuda_on_cpu/schedules.h"
+#include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/matmul_ops.h"
 #include "tests/support/ops/op_case.h"
 #include "tests/support/ops/operands.h"
@@ -25,20 +25,9 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-class CudaMoe : public testing::TestWithParam<cuda_on_cpu::Schedule> {
+class CudaMoe : public OnCuda, public testing::WithParamInterface<cuda_on_cpu::Schedule> {
  protected:
-  CudaMoe() {
-    SetDeviceOps(DeviceKind::kCuda, cuda::Ops());
-    on_cuda_.context().device = {DeviceKind::kCuda, 0};
-    cuda_on_cpu::SetSchedule(GetParam());
-  }
-  ~CudaMoe() override {
-    SetDeviceOps(DeviceKind::kCuda, {});
-    cuda_on_cpu::SetSchedule({});
-  }
-
-  OpContext on_cpu_;
-  OpContext on_cuda_;
+  CudaMoe() { cuda_on_cpu::SetSchedule(GetParam()); }
 };
 
 INSTANTIATE_TEST_SUITE_P(InEverySchedule, CudaMoe, testing::ValuesIn(AllSchedules()),
@@ -203,10 +192,12 @@ TEST_P(CudaMoe, GroupedRowsHaveTheBitsOfMatmul) {
       const int64_t num_rows = offsets.back();
       SCOPED_TRACE(std::string(Name(dtype)) + ", " + std::to_string(num_groups) + " groups, " +
                    std::to_string(num_rows) + " rows");
-      std::vector<PackedMatrix> w;
+      std::vector<Tensor> rows_of_w;
       for (int64_t group = 0; group < num_groups; ++group) {
-        w.push_back(PackMatrix(on_cpu_, RandomTensor({n, k}, static_cast<uint64_t>(group)), dtype));
+        rows_of_w.push_back(RandomTensor({n, k}, static_cast<uint64_t>(group)));
       }
+      OpMatrices matrices(on_cuda_, rows_of_w, dtype);
+      const std::span<const PackedMatrix> w = matrices.On(on_cuda_);
       const MatmulOperand x = MakeMatmulOperand(on_cpu_, RandomTensor({num_rows, k}, 1000), dtype);
       Tensor got(DType::kF32, {num_rows, n}), want(DType::kF32, {num_rows, n});
       MatmulGrouped(on_cuda_, {.x = x.x,
@@ -240,17 +231,16 @@ TEST_P(CudaMoe, GatheredAndActivatedRowsHaveTheBitsOfTheOpsApart) {
                      std::to_string(width));
         const std::vector<int32_t> offsets = OffsetsOf({3, 0, 70, 1, 16});
         const int64_t num_rows = offsets.back();
-        std::vector<PackedMatrix> w;
-        for (uint64_t i = 0; i < 5; ++i) {
-          w.push_back(PackMatrix(on_cpu_, RandomTensor({2 * width, k}, i), dtype));
-        }
+        std::vector<Tensor> rows_of_w;
+        for (uint64_t i = 0; i < 5; ++i) rows_of_w.push_back(RandomTensor({2 * width, k}, i));
+        OpMatrices w(on_cuda_, rows_of_w, dtype);
         std::vector<int32_t> rows;
         for (int32_t i = 0; i < num_rows; ++i) rows.push_back(i * 7 % kTokens);
         MatmulOperand x = MakeMatmulOperand(on_cpu_, RandomTensor({kTokens, k}, 1000), dtype);
         MatmulGroupedArgs args{.x = x.x,
                                .x_scales = x.scales_view(),
                                .offsets = ConstTensorView(offsets.data(), {6}),
-                               .w = w,
+                               .w = w.On(on_cuda_),
                                .y = {},
                                .rows = ConstTensorView(rows.data(), {num_rows})};
         Tensor got(to, {num_rows, width}), want(to, {num_rows, width});
@@ -266,7 +256,7 @@ TEST_P(CudaMoe, GatheredAndActivatedRowsHaveTheBitsOfTheOpsApart) {
         MatmulGrouped(on_cuda_, {.x = gathered,
                                  .x_scales = dtype == DType::kI8 ? scales : ConstTensorView(),
                                  .offsets = args.offsets,
-                                 .w = w,
+                                 .w = w.On(on_cuda_),
                                  .y = gate_up});
         SiluMul(on_cuda_, {.gate_up = gate_up, .y = want});
         ASSERT_TRUE(SameBytes(got, want));
@@ -274,6 +264,7 @@ TEST_P(CudaMoe, GatheredAndActivatedRowsHaveTheBitsOfTheOpsApart) {
         // The CPU has the same ops.
         Tensor on_cpu(to, {num_rows, width});
         args.activated = on_cpu;
+        args.w = w.On(on_cpu_);
         MatmulGrouped(on_cpu_, args);
         ASSERT_EQ(Difference(on_cpu, ToDoubles(want), OpTolerance(to)), "");
       }

@@ -11,6 +11,7 @@
 #include "kernels/quantize.h"
 #include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/attention_ops.h"
+#include "tests/support/ops/matmul_ops.h"
 #include "tests/support/ops/op_cases.h"
 #include "tests/support/ops/op_check.h"
 #include "tests/support/ops/operands.h"
@@ -59,9 +60,9 @@ TEST_F(CudaOpTable, MatmulRowsHaveTheSameBitsAloneAndInABatch) {
     constexpr int64_t kTokens = 150;
     constexpr int64_t kK = 172;
     constexpr int64_t kN = 100;
-    const PackedMatrix w = PackMatrix(on_cpu_, NormalTensor({kN, kK}, 1).view(), dtype);
+    OpMatrices w(on_cpu_, NormalTensor({kN, kK}, 1).view(), dtype);
     const Tensor x_f32 = NormalTensor({kTokens, kK}, 2);
-    Tensor x(w.input_dtype(), {kTokens, kK});
+    Tensor x(w.host().input_dtype(), {kTokens, kK});
     Tensor scales(DType::kF32, {kTokens});
     if (dtype == DType::kI8) {
       QuantizeRows(on_cpu_, {.x = x_f32.view(), .y = x.view(), .scales = scales.view()});
@@ -72,7 +73,7 @@ TEST_F(CudaOpTable, MatmulRowsHaveTheSameBitsAloneAndInABatch) {
       Tensor y(DType::kF32, {count, kN});
       Matmul(on_cuda_, {.x = x.view().Rows(first, count),
                         .x_scales = scales.view().Rows(first, count),
-                        .w = w,
+                        .w = w.On(on_cuda_).front(),
                         .y = y.view()});
       return y;
     };

@@ -29,16 +29,21 @@ double LossOf(const Doubles& logits, size_t target) {
   return std::log(sum) - (logits[target] - best);
 }
 
+std::vector<PackedMatrix> HeadAndColumns(Context& context, const CrossEntropyShape& s) {
+  HostSide host(context);
+  const Tensor head = NormalTensor({s.vocab, s.hidden}, 61, 0.5f);
+  std::vector<PackedMatrix> matrices;
+  matrices.push_back(PackMatrix(host, head, s.dtype));
+  matrices.push_back(AllocateMatrix(s.dtype, s.hidden, s.vocab));
+  PackColumns(host, head, matrices.back());
+  return matrices;
+}
+
 // Operands of both halves: x [rows, hidden], the head [vocab, hidden] and its transpose.
 class CrossEntropyOperands : public OpRun {
  protected:
-  CrossEntropyOperands(Context& context, const CrossEntropyShape& s) : OpRun(context), shape_(s) {
-    const Tensor head = NormalTensor({s.vocab, s.hidden}, 61, 0.5f);
-    head_ = MakePackedMatrix(context, head, s.dtype);
-    HostSide host(context);
-    columns_ = AllocateMatrix(s.dtype, s.hidden, s.vocab);
-    PackColumns(host, head, columns_);
-    columns_ = Placed(context, std::move(columns_));
+  CrossEntropyOperands(Context& context, const CrossEntropyShape& s)
+      : OpRun(context), shape_(s), matrices_(context, HeadAndColumns(context, s)) {
     x_ =
         tensors_.Input(MakeMatmulOperand(context, NormalTensor({s.rows, s.hidden}, 62), s.dtype).x);
     std::vector<int32_t> targets;
@@ -46,13 +51,13 @@ class CrossEntropyOperands : public OpRun {
     targets_ = tensors_.Input(Integers(targets, {s.rows}));
     losses_ = tensors_.Output(DType::kF32, {s.rows});
   }
-  LinearCrossEntropyArgs forward() const {
-    return {.x = x_, .head = head_, .targets = targets_, .losses = losses_};
+  LinearCrossEntropyArgs ForwardOn(Context& context) {
+    return {.x = x_, .head = matrices_.On(context)[0], .targets = targets_, .losses = losses_};
   }
   size_t Target(int64_t row) const { return static_cast<size_t>(targets_.data<int32_t>()[row]); }
   // [rows][vocab]
   std::vector<Doubles> Logits() const {
-    const Doubles all = ReferenceProduct(x_, {}, head_);
+    const Doubles all = ReferenceProduct(x_, {}, matrices_.host());
     std::vector<Doubles> rows;
     for (int64_t row = 0; row < shape_.rows; ++row) {
       rows.emplace_back(all.begin() + row * shape_.vocab, all.begin() + (row + 1) * shape_.vocab);
@@ -68,7 +73,7 @@ class CrossEntropyOperands : public OpRun {
   }
 
   CrossEntropyShape shape_;
-  PackedMatrix head_, columns_;
+  OpMatrices matrices_;
   ConstTensorView x_, targets_;
   TensorView losses_;
 };
@@ -76,7 +81,7 @@ class CrossEntropyOperands : public OpRun {
 class CrossEntropyOp : public CrossEntropyOperands {
  public:
   CrossEntropyOp(Context& context, const CrossEntropyShape& s) : CrossEntropyOperands(context, s) {}
-  void Run(Context& context) override { LinearCrossEntropy(context, forward()); }
+  void Run(Context& context) override { LinearCrossEntropy(context, ForwardOn(context)); }
   std::vector<Doubles> Reference() const override { return {Losses()}; }
 };
 
@@ -89,15 +94,15 @@ class CrossEntropyBackwardOp : public CrossEntropyOperands {
     dhead_ = tensors_.InOut(RandomTensor({s.vocab, s.hidden}, 64));
   }
   void Run(Context& context) override {
-    LinearCrossEntropyBackward(context, {.forward = forward(),
-                                         .head_columns = columns_,
+    LinearCrossEntropyBackward(context, {.forward = ForwardOn(context),
+                                         .head_columns = matrices_.On(context)[1],
                                          .weights = weights_,
                                          .dx = dx_,
                                          .dhead = dhead_});
   }
   std::vector<Doubles> Reference() const override {
     Tensor head(DType::kF32, {shape_.vocab, shape_.hidden});
-    UnpackRows(head_, 0, head);
+    UnpackRows(matrices_.host(), 0, head);
     const Doubles w = ToDoubles(head), x = ToDoubles(x_);
     const auto hidden = static_cast<size_t>(shape_.hidden);
     Doubles dx(x.size()), dhead = ToDoubles(dhead_);

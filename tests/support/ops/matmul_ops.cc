@@ -23,16 +23,33 @@ MatmulOperand MakeMatmulOperand(Context& context, ConstTensorView x, DType weigh
   return operand;
 }
 
-PackedMatrix Placed(Context& context, PackedMatrix matrix) {
-  if (context.device == kCpuDevice) return matrix;
-  PackedMatrix placed = CopyMatrix(context, matrix, context.device);
-  Synchronize(context);
-  return placed;
+OpMatrices::OpMatrices(Context& context, std::vector<PackedMatrix> on_host)
+    : host_(std::move(on_host)) {
+  On(context);
 }
 
-PackedMatrix MakePackedMatrix(Context& context, ConstTensorView w, DType dtype) {
+OpMatrices::OpMatrices(Context& context, std::span<const Tensor> w, DType dtype) {
   HostSide host(context);
-  return Placed(context, PackMatrix(host, w, dtype));
+  for (const Tensor& matrix : w) host_.push_back(PackMatrix(host, matrix, dtype));
+  On(context);
+}
+
+OpMatrices::OpMatrices(Context& context, ConstTensorView w, DType dtype) {
+  HostSide host(context);
+  host_.push_back(PackMatrix(host, w, dtype));
+  On(context);
+}
+
+std::span<const PackedMatrix> OpMatrices::On(Context& context) {
+  if (context.device == kCpuDevice) return host_;
+  if (placed_.empty()) {
+    for (const PackedMatrix& matrix : host_) {
+      placed_.push_back(CopyMatrix(context, matrix, context.device));
+      PrepareMatmul(context, placed_.back());
+    }
+    Synchronize(context);
+  }
+  return placed_;
 }
 
 std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales,
@@ -55,8 +72,10 @@ std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales
   return y;
 }
 
-MatmulOp::MatmulOp(Context& context, const MatmulShape& given) : OpRun(context), shape(given) {
-  w = MakePackedMatrix(context, RandomTensor({shape.n, shape.k}, 1), shape.weights);
+MatmulOp::MatmulOp(Context& context, const MatmulShape& given)
+    : OpRun(context),
+      shape(given),
+      w(context, RandomTensor({shape.n, shape.k}, 1).view(), shape.weights) {
   const MatmulOperand operand =
       MakeMatmulOperand(context, RandomTensor({shape.tokens, shape.k}, 2), shape.weights);
   x = tensors_.Input(operand.x);
@@ -67,12 +86,16 @@ MatmulOp::MatmulOp(Context& context, const MatmulShape& given) : OpRun(context),
 }
 
 void MatmulOp::Run(Context& context) {
-  Matmul(context,
-         {.x = x, .x_scales = x_scales, .w = w, .bias = bias, .y = y, .output = shape.output});
+  Matmul(context, {.x = x,
+                   .x_scales = x_scales,
+                   .w = w.On(context).front(),
+                   .bias = bias,
+                   .y = y,
+                   .output = shape.output});
 }
 
 std::vector<std::vector<double>> MatmulOp::Reference() const {
-  std::vector<double> want = ReferenceProduct(x, x_scales, w);
+  std::vector<double> want = ReferenceProduct(x, x_scales, w.host());
   for (size_t i = 0; i < want.size(); ++i) {
     const auto column = static_cast<int64_t>(i) % shape.n;
     if (shape.with_bias) want[i] += ElementAsDouble(bias, column);
@@ -92,14 +115,10 @@ struct GroupedShape {
 
 class MatmulGroupedOp : public OpRun {
  public:
-  MatmulGroupedOp(Context& context, const GroupedShape& shape) : OpRun(context) {
+  MatmulGroupedOp(Context& context, const GroupedShape& shape)
+      : OpRun(context), w_(context, RandomWeights(shape), shape.weights) {
     std::vector<int32_t> offsets = {0};
-    for (const int32_t rows : shape.rows) {
-      const auto seed = static_cast<uint64_t>(100 + offsets.size());
-      w_.push_back(
-          MakePackedMatrix(context, RandomTensor({shape.n, shape.k}, seed), shape.weights));
-      offsets.push_back(offsets.back() + rows);
-    }
+    for (const int32_t rows : shape.rows) offsets.push_back(offsets.back() + rows);
     const int64_t num_rows = offsets.back();
     const MatmulOperand operand =
         MakeMatmulOperand(context, RandomTensor({num_rows, shape.k}, 2), shape.weights);
@@ -110,23 +129,34 @@ class MatmulGroupedOp : public OpRun {
   }
 
   void Run(Context& context) override {
-    MatmulGrouped(context, {.x = x_, .x_scales = x_scales_, .offsets = offsets_, .w = w_, .y = y_});
+    MatmulGrouped(
+        context,
+        {.x = x_, .x_scales = x_scales_, .offsets = offsets_, .w = w_.On(context), .y = y_});
   }
 
   std::vector<std::vector<double>> Reference() const override {
     std::vector<double> want;
     const int32_t* offsets = offsets_.data<int32_t>();
-    for (size_t group = 0; group < w_.size(); ++group) {
+    for (size_t group = 0; group + 1 < static_cast<size_t>(offsets_.dim(0)); ++group) {
       const int64_t first = offsets[group], count = offsets[group + 1] - first;
       const ConstTensorView scales = x_scales_.empty() ? x_scales_ : x_scales_.Rows(first, count);
-      const std::vector<double> rows = ReferenceProduct(x_.Rows(first, count), scales, w_[group]);
+      const std::vector<double> rows =
+          ReferenceProduct(x_.Rows(first, count), scales, w_.host(group));
       want.insert(want.end(), rows.begin(), rows.end());
     }
     return {want};
   }
 
  private:
-  std::vector<PackedMatrix> w_;
+  static std::vector<Tensor> RandomWeights(const GroupedShape& shape) {
+    std::vector<Tensor> weights;
+    for (uint64_t i = 0; i < shape.rows.size(); ++i) {
+      weights.push_back(RandomTensor({shape.n, shape.k}, 101 + i));
+    }
+    return weights;
+  }
+
+  OpMatrices w_;  // of each group
   ConstTensorView x_, x_scales_, offsets_;
   TensorView y_;
 };

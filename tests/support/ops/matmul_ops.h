@@ -1,6 +1,7 @@
 #pragma once
 // Operands, reference and op cases of Matmul and MatmulGrouped.
 
+#include <span>
 #include <vector>
 
 #include "kernels/matmul.h"
@@ -21,11 +22,22 @@ struct MatmulOperand {
 
 MatmulOperand MakeMatmulOperand(Context& context, ConstTensorView x, DType weights);
 
-// Where the context's device is.
-PackedMatrix Placed(Context& context, PackedMatrix matrix);
+// Matrices [n, k] of one dtype: on the host, and in a device's own memory and layout from when an
+// op there wants them.
+class OpMatrices {
+ public:
+  // At once on the context's device too.
+  OpMatrices(Context& context, std::vector<PackedMatrix> on_host);
+  // Packs them.
+  OpMatrices(Context& context, std::span<const Tensor> w, DType dtype);
+  OpMatrices(Context& context, ConstTensorView w, DType dtype);
 
-// [n, k] packed on the CPU, then on the context's device.
-PackedMatrix MakePackedMatrix(Context& context, ConstTensorView w, DType dtype);
+  const PackedMatrix& host(size_t index = 0) const { return host_[index]; }
+  std::span<const PackedMatrix> On(Context& context);
+
+ private:
+  std::vector<PackedMatrix> host_, placed_;
+};
 
 // [tokens, n] in double, from the rounded operands. x_scales: i8 only.
 std::vector<double> ReferenceProduct(ConstTensorView x, ConstTensorView x_scales,
@@ -47,7 +59,7 @@ class MatmulOp : public OpRun {
   std::vector<std::vector<double>> Reference() const override;
 
   MatmulShape shape;
-  PackedMatrix w;            // [n, k]
+  OpMatrices w;              // one, [n, k]
   ConstTensorView x;         // [tokens, k], w.input_dtype()
   ConstTensorView x_scales;  // [tokens], f32; i8 only
   ConstTensorView bias;      // [n], f32, or empty

@@ -67,8 +67,10 @@ struct EmbeddingShape {
 
 class EmbeddingOp : public OpRun {
  public:
-  EmbeddingOp(Context& context, const EmbeddingShape& shape) : OpRun(context), shape_(shape) {
-    table_ = MakePackedMatrix(context, RandomTensor({shape.vocab, shape.hidden}, 1), shape.dtype);
+  EmbeddingOp(Context& context, const EmbeddingShape& shape)
+      : OpRun(context),
+        shape_(shape),
+        table_(context, RandomTensor({shape.vocab, shape.hidden}, 1).view(), shape.dtype) {
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < shape.tokens; ++i) {
       ids.push_back(static_cast<int32_t>((i * 7919 + shape.vocab - 1) % shape.vocab));
@@ -77,11 +79,11 @@ class EmbeddingOp : public OpRun {
     y_ = tensors_.Output(DType::kF32, {shape.tokens, shape.hidden});
   }
   void Run(Context& context) override {
-    Embedding(context, {.ids = ids_, .table = table_, .y = y_});
+    Embedding(context, {.ids = ids_, .table = table_.On(context).front(), .y = y_});
   }
   std::vector<std::vector<double>> Reference() const override {
     Tensor rows(DType::kF32, {shape_.vocab, shape_.hidden});
-    UnpackRows(table_, 0, rows);
+    UnpackRows(table_.host(), 0, rows);
     std::vector<double> want;
     for (int64_t t = 0; t < shape_.tokens; ++t) {
       const std::vector<double> row = ToDoubles(rows.view().Rows(ids_.data<int32_t>()[t], 1));
@@ -92,7 +94,7 @@ class EmbeddingOp : public OpRun {
 
  private:
   EmbeddingShape shape_;
-  PackedMatrix table_;  // [vocab, hidden]
+  OpMatrices table_;  // one, [vocab, hidden]
   ConstTensorView ids_;
   TensorView y_;
 };
