@@ -66,17 +66,20 @@ void Scheduler::Refuse(const Submission& submission) {
 }
 
 void Scheduler::Cancel(RequestId id, FinishReason reason) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   const auto place = sequences_.find(id);
   if (place != sequences_.end()) End(*place->second, {.finish = reason});
 }
 
 void Scheduler::Expire(Clock::time_point now) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     End(*deadlines_.begin()->second, {.finish = FinishReason::kDeadline});
   }
 }
 
 void Scheduler::EndAll(FinishReason reason, const std::string& message) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   while (!sequences_.empty()) {
     End(*sequences_.begin()->second, {.finish = reason, .message = message});
   }
