@@ -137,6 +137,7 @@ ModelRunner::ModelRunner(ModelConfig config, ModelWeights weights,
       logits_(DType::kF32, {LogitRows(config_, options), config_.vocab_size}, options.device),
       limits_(LimitsOf(config_, options)),
       records_(options.record_steps && CanRecord(context_)),
+      most_under_way_(options.overlap_steps && options.device != kCpuDevice ? 2 : 1),
       kv_(LayoutOf(config_, options), limits_.num_pages + (records_ ? 1 : 0), options.device),
       recordings_(kMostRecordings) {
   if (records_) {
@@ -165,27 +166,68 @@ std::string ModelRunner::DescribePlace() const {
   return report.name + " (" + report.architecture + ")";
 }
 
+ModelRunner::~ModelRunner() {
+  if (num_under_way_ > 0) Forget();
+}
+
 void ModelRunner::Run(const StepBatch& batch, StepResult& result) {
-  result.sequences.resize(batch.sequences.size());
-  for (SequenceResult& sequence : result.sequences) {
-    sequence.sampled.reset();
-    sequence.prompt.clear();
+  CHECK(num_under_way_ == 0, num_under_way_);
+  Launch(batch);
+  Await(result);
+}
+
+void ModelRunner::Launch(const StepBatch& batch) {
+  try {
+    CHECK(num_under_way_ < most_under_way_, num_under_way_, most_under_way_);
+    newest_ = 1 - newest_;
+    ++num_under_way_;
+    Begin(batch);
+  } catch (...) {
+    Forget();
+    throw;
   }
-  if (batch.sequences.empty()) return;
+}
+
+void ModelRunner::Await(StepResult& result) {
+  try {
+    CHECK(num_under_way_ > 0);
+    const LaunchedStep& step = num_under_way_ == 2 ? steps_[1 - newest_] : newest();
+    step.fetched.Await();
+    ReportRows(step, result);
+    --num_under_way_;
+  } catch (...) {
+    Forget();
+    throw;
+  }
+}
+
+// Also waits, as far as the device still can: what comes later finds no copy under way.
+void ModelRunner::Forget() {
+  num_under_way_ = 0;
+  try {
+    Synchronize(context_);
+  } catch (const DeviceError&) {
+    // Whoever uses the device next is told again.
+  }
+}
+
+void ModelRunner::Begin(const StepBatch& batch) {
   CollectWantedRows(batch);
-  ReserveOutputs(batch);
+  if (batch.sequences.empty()) return;
+  CheckPending(batch);
+  ReserveOutputs();
   if (const std::optional<StepShape> shape = RecordedShape(batch)) {
     RunAsRecorded(batch, *shape);
   } else {
     RunPlainly(batch);
   }
   FetchOutputs();
-  Synchronize(context_);
-  ReportRows(batch, result);
 }
 
 void ModelRunner::CollectWantedRows(const StepBatch& batch) {
-  wanted_.clear();
+  LaunchedStep& step = newest();
+  step.wanted.clear();
+  step.draw_rows.assign(batch.sequences.size(), -1);
   int64_t first_row = 0;  // of the sequence, in the batch
   for (size_t index = 0; index < batch.sequences.size(); ++index) {
     const SequenceStep& sequence = batch.sequences[index];
@@ -193,56 +235,85 @@ void ModelRunner::CollectWantedRows(const StepBatch& batch) {
       for (int64_t i = 0; i < sequence.count; ++i) {
         const int64_t next = sequence.first + i + 1;
         if (next >= sequence.num_prompt) break;
-        wanted_.push_back({.sequence = static_cast<int32_t>(index),
-                           .token_row = static_cast<int32_t>(first_row + i),
-                           .next = sequence.history[static_cast<size_t>(next)]});
+        step.wanted.push_back({.sequence = static_cast<int32_t>(index),
+                               .token_row = static_cast<int32_t>(first_row + i),
+                               .next = sequence.history[static_cast<size_t>(next)],
+                               .num_top = NumTop(sequence.sampling->prompt_logprobs)});
       }
     }
     if (sequence.sample) {
-      wanted_.push_back({.sequence = static_cast<int32_t>(index),
-                         .token_row = static_cast<int32_t>(first_row + sequence.count - 1)});
+      step.draw_rows[index] = static_cast<int32_t>(step.wanted.size());
+      step.wanted.push_back({.sequence = static_cast<int32_t>(index),
+                             .token_row = static_cast<int32_t>(first_row + sequence.count - 1),
+                             .num_top = NumTop(sequence.sampling->logprobs)});
     }
     first_row += sequence.count;
   }
 }
 
-const SequenceStep& ModelRunner::SequenceOf(const StepBatch& batch, int64_t row) const {
-  return batch.sequences[static_cast<size_t>(wanted_[static_cast<size_t>(row)].sequence)];
-}
-
-// How many of the best ids somebody wants of a row.
-int64_t ModelRunner::NumTop(const StepBatch& batch, int64_t row) const {
-  const SamplingParams& params = *SequenceOf(batch, row).sampling;
-  const bool draws = wanted_[static_cast<size_t>(row)].next < 0;
-  const int64_t wanted = (draws ? params.logprobs : params.prompt_logprobs).value_or(0);
-  return std::min(wanted, config_.vocab_size);
-}
-
-// Also rows of logits that nobody wants have statistics, where a step is padded.
-void ModelRunner::ReserveOutputs(const StepBatch& batch) {
-  const auto num_rows = static_cast<int64_t>(wanted_.size());
-  outputs_.num_top = 0;
-  for (int64_t row = 0; row < num_rows; ++row) {
-    outputs_.num_top = std::max(outputs_.num_top, NumTop(batch, row));
+// What runner.h rules out beside pending tokens. That they follow sequences which draw, TokenBatch
+// sees.
+void ModelRunner::CheckPending(const StepBatch& batch) const {
+  bool has_pending = false;
+  for (const SequenceStep& sequence : batch.sequences) {
+    if (sequence.follows < 0) continue;
+    const SamplingParams& params = *sequence.sampling;
+    CHECK(params.repetition_penalty == 1.0f && params.frequency_penalty == 0.0f &&
+          params.presence_penalty == 0.0f);
+    has_pending = true;
   }
-  outputs_.ids.Reserve(context_, num_rows);
+  if (!has_pending) return;
+  CHECK(num_under_way_ == 2, num_under_way_);
+  for (const WantedRow& wanted : newest().wanted) CHECK(wanted.next < 0, wanted.sequence);
+}
+
+DrawnTokens ModelRunner::DrawnBefore() const {
+  if (num_under_way_ < 2) return {};
+  const LaunchedStep& before = steps_[1 - newest_];
+  return {.rows = before.draw_rows,
+          .ids = outputs_.ids.view({static_cast<int64_t>(before.wanted.size())})};
+}
+
+const SequenceStep& ModelRunner::SequenceOf(const StepBatch& batch, int64_t row) const {
+  return batch.sequences[static_cast<size_t>(newest().wanted[static_cast<size_t>(row)].sequence)];
+}
+
+int32_t ModelRunner::NumTop(const std::optional<int32_t>& asked) const {
+  return static_cast<int32_t>(std::min<int64_t>(asked.value_or(0), config_.vocab_size));
+}
+
+// Also rows of logits that nobody wants have statistics, where a step is padded. The drawn ids stay
+// where they are between steps that only draw: the next one takes them from there.
+void ModelRunner::ReserveOutputs() {
+  LaunchedStep& step = newest();
+  const auto num_rows = static_cast<int64_t>(step.wanted.size());
+  step.num_top = 0;
+  bool any_is_given = false;
+  for (const WantedRow& wanted : step.wanted) {
+    step.num_top = std::max<int64_t>(step.num_top, wanted.num_top);
+    any_is_given |= wanted.next >= 0;
+  }
+  outputs_.ids.Reserve(context_, std::max(num_rows, options_.max_sequences));
   outputs_.log_probs.Reserve(context_, num_rows);
   outputs_.statistics.Reserve(context_, 2 * std::max(num_rows, logits_.shape()[0]));
-  outputs_.top_ids.Reserve(context_, num_rows * outputs_.num_top);
-  outputs_.top_log_probs.Reserve(context_, num_rows * outputs_.num_top);
-  bool any_is_given = false;
+  outputs_.top_ids.Reserve(context_, num_rows * step.num_top);
+  outputs_.top_log_probs.Reserve(context_, num_rows * step.num_top);
+  step.ids = outputs_.ids.host();
+  step.log_probs = outputs_.log_probs.host();
+  step.statistics = outputs_.statistics.host();
+  step.top_ids = outputs_.top_ids.host();
+  step.top_log_probs = outputs_.top_log_probs.host();
+  if (!any_is_given) return;
   for (int64_t row = 0; row < num_rows; ++row) {
-    const TokenId next = wanted_[static_cast<size_t>(row)].next;
-    outputs_.ids.host()[row] = next;
-    any_is_given |= next >= 0;
+    outputs_.ids.host()[row] = step.wanted[static_cast<size_t>(row)].next;
   }
-  if (any_is_given) outputs_.ids.ToDevice(context_, num_rows);
+  outputs_.ids.ToDevice(context_, num_rows);
 }
 
 // A step in which every sequence brings one token and draws the next; in another, launches take
 // less of the time, and there are too many shapes.
 std::optional<StepShape> ModelRunner::RecordedShape(const StepBatch& batch) const {
-  if (!records_ || wanted_.size() != batch.sequences.size()) return std::nullopt;
+  if (!records_ || newest().wanted.size() != batch.sequences.size()) return std::nullopt;
   const StepShape largest{
       .num_tokens = std::min(options_.max_sequences, logits_.shape()[0]),
       .max_pages = (limits_.max_context + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens};
@@ -262,24 +333,26 @@ void ModelRunner::RunAsRecorded(const StepBatch& batch, const StepShape& shape) 
   tokens_.Assign(context_, batch.sequences,
                  {.num_tokens = shape.num_tokens,
                   .max_pages = shape.max_pages,
-                  .page = static_cast<PageId>(limits_.num_pages)});
+                  .page = static_cast<PageId>(limits_.num_pages)},
+                 DrawnBefore());
   transformer_.ReservePositions(context_, tokens_.max_position() + 1);
   const std::array<const void*, 2> memory = {tokens_.address(), outputs_.statistics.data()};
   recordings_.Run(context_, shape, memory, [this] {
     transformer_.Forward(context_, tokens_, kv_);
     ComputeLogits(row_numbers_.view().Rows(0, tokens_.num_tokens()), 0);
   });
-  FinishRows(batch, {.first = 0, .count = static_cast<int64_t>(wanted_.size())});
+  FinishRows(batch, {.first = 0, .count = static_cast<int64_t>(newest().wanted.size())});
 }
 
 void ModelRunner::RunPlainly(const StepBatch& batch) {
-  const auto num_rows = static_cast<int64_t>(wanted_.size());
+  const std::vector<WantedRow>& wanted = newest().wanted;
+  const auto num_rows = static_cast<int64_t>(wanted.size());
   token_rows_.Reserve(context_, num_rows);
   for (int64_t row = 0; row < num_rows; ++row) {
-    token_rows_.host()[row] = wanted_[static_cast<size_t>(row)].token_row;
+    token_rows_.host()[row] = wanted[static_cast<size_t>(row)].token_row;
   }
   token_rows_.ToDevice(context_, num_rows);
-  tokens_.Assign(context_, batch.sequences);
+  tokens_.Assign(context_, batch.sequences, {}, DrawnBefore());
   transformer_.Forward(context_, tokens_, kv_);
   const int64_t most = logits_.shape()[0];
   for (int64_t first = 0; first < num_rows; first += most) {
@@ -299,12 +372,13 @@ void ModelRunner::ComputeLogits(ConstTensorView token_rows, int64_t first) {
       {.logits = logits, .statistics = outputs_.statistics.view({num_rows, 2}, 2 * first)});
 }
 
-// The row's banned ids go to the end of `banned_`, which has room for them.
+// A pending token is missing in the output, which only penalties look at. The row's banned ids go
+// to the end of `banned_`, which has room for them.
 SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
   const SamplingParams& params = *sequence.sampling;
   const auto num_prompt = static_cast<size_t>(sequence.num_prompt);
   const size_t first_banned = banned_.size();
-  if (static_cast<int64_t>(sequence.history.size()) - sequence.num_prompt < params.min_tokens) {
+  if (sequence.total() - sequence.num_prompt < params.min_tokens) {
     banned_.insert(banned_.end(), sequence.eos_ids.begin(), sequence.eos_ids.end());
     banned_.insert(banned_.end(), params.stop_token_ids.begin(), params.stop_token_ids.end());
   }
@@ -321,15 +395,16 @@ SampleRow ModelRunner::DescribeDraw(const SequenceStep& sequence) {
           .banned = std::span(banned_).subspan(first_banned),
           .key = {.seed = params.seed,
                   .choice = params.choice,
-                  .position = sequence.history.size(),
+                  .position = static_cast<uint64_t>(sequence.total()),
                   .purpose = RandomPurpose::kSample}};
 }
 
 // Fills outputs_.ids: a token for each row that draws. Such rows are not contiguous where prompt
 // rows lie between them, so each contiguous stretch is one call.
 void ModelRunner::DrawTokens(const StepBatch& batch, const Round& round, ConstTensorView logits) {
+  const std::vector<WantedRow>& wanted = newest().wanted;
   const auto draws = [&](int64_t row) {
-    return row < round.count && wanted_[static_cast<size_t>(round.first + row)].next < 0;
+    return row < round.count && wanted[static_cast<size_t>(round.first + row)].next < 0;
   };
   banned_.clear();
   size_t most_banned = 0;  // reserved, so that the rows' spans stay valid
@@ -354,12 +429,16 @@ void ModelRunner::DrawTokens(const StepBatch& batch, const Round& round, ConstTe
 
 // Fills the top ids of each contiguous stretch of rows that want some, as many in every row as the
 // row that wants most: the best of fewer are the first of these.
-void ModelRunner::RankTopIds(const StepBatch& batch, const Round& round, ConstTensorView logits) {
-  const int64_t most = outputs_.num_top;
+void ModelRunner::RankTopIds(const Round& round, ConstTensorView logits) {
+  const LaunchedStep& step = newest();
+  const int64_t most = step.num_top;
   if (most == 0) return;
+  const auto wants = [&](int64_t row) {
+    return row < round.count && step.wanted[static_cast<size_t>(round.first + row)].num_top > 0;
+  };
   for (int64_t begin = 0; begin < round.count;) {
     int64_t end = begin;
-    while (end < round.count && NumTop(batch, round.first + end) > 0) ++end;
+    while (wants(end)) ++end;
     if (end > begin) {
       const int64_t first = round.first + begin, count = end - begin;
       const Shape stretch{count, most};
@@ -383,36 +462,41 @@ void ModelRunner::FinishRows(const StepBatch& batch, const Round& round) {
                           .statistics = outputs_.statistics.view({count, 2}, 2 * first),
                           .ids = outputs_.ids.view({count, 1}, first),
                           .log_probs = outputs_.log_probs.view({count, 1}, first)});
-  RankTopIds(batch, round, logits);
+  RankTopIds(round, logits);
 }
 
 void ModelRunner::FetchOutputs() {
-  const auto num_rows = static_cast<int64_t>(wanted_.size());
+  LaunchedStep& step = newest();
+  const auto num_rows = static_cast<int64_t>(step.wanted.size());
   outputs_.ids.ToHost(context_, num_rows);
   outputs_.log_probs.ToHost(context_, num_rows);
-  if (outputs_.num_top == 0) return;
-  outputs_.statistics.ToHost(context_, 2 * num_rows);
-  outputs_.top_ids.ToHost(context_, num_rows * outputs_.num_top);
-  outputs_.top_log_probs.ToHost(context_, num_rows * outputs_.num_top);
+  if (step.num_top > 0) {
+    outputs_.statistics.ToHost(context_, 2 * num_rows);
+    outputs_.top_ids.ToHost(context_, num_rows * step.num_top);
+    outputs_.top_log_probs.ToHost(context_, num_rows * step.num_top);
+  }
+  step.fetched.Mark(context_);
 }
 
-// From outputs_ alone.
-void ModelRunner::ReportRows(const StepBatch& batch, StepResult& result) {
-  const auto num_rows = static_cast<int64_t>(wanted_.size());
-  const ConstTensorView statistics(std::as_const(outputs_.statistics).host(), {num_rows, 2});
+void ModelRunner::ReportRows(const LaunchedStep& step, StepResult& result) {
+  result.sequences.resize(step.draw_rows.size());
+  for (SequenceResult& sequence : result.sequences) {
+    sequence.sampled.reset();
+    sequence.prompt.clear();
+  }
+  const auto num_rows = static_cast<int64_t>(step.wanted.size());
+  const ConstTensorView statistics(step.statistics, {num_rows, 2});
   for (int64_t row = 0; row < num_rows; ++row) {
-    const int64_t num_top = NumTop(batch, row);
+    const WantedRow& wanted = step.wanted[static_cast<size_t>(row)];
     ScoredToken scored;
-    scored.token.id = outputs_.ids.host()[row];
-    if (scored.token.id >= 0) scored.token.logprob = outputs_.log_probs.host()[row];
-    if (num_top > 0 && StatisticsOf(statistics, row).finite()) {
-      const int64_t first = row * outputs_.num_top;
-      for (int64_t i = first; i < first + num_top; ++i) {
-        scored.top.push_back(
-            {.id = outputs_.top_ids.host()[i], .logprob = outputs_.top_log_probs.host()[i]});
+    scored.token.id = step.ids[row];
+    if (scored.token.id >= 0) scored.token.logprob = step.log_probs[row];
+    if (wanted.num_top > 0 && StatisticsOf(statistics, row).finite()) {
+      const int64_t first = row * step.num_top;
+      for (int64_t i = first; i < first + wanted.num_top; ++i) {
+        scored.top.push_back({.id = step.top_ids[i], .logprob = step.top_log_probs[i]});
       }
     }
-    const WantedRow& wanted = wanted_[static_cast<size_t>(row)];
     SequenceResult& target = result.sequences[static_cast<size_t>(wanted.sequence)];
     if (wanted.next < 0) {
       target.sampled = std::move(scored);

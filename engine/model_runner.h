@@ -1,8 +1,11 @@
 #pragma once
 // The real Runner: one model on one device, from a checkpoint directory to drawn tokens. Owns
-// weights, KV pool, threads, activations and recordings of steps. Run is called by one thread at a
-// time (the engine loop's), and waits for the device once.
+// weights, KV pool, threads, activations and recordings of steps. Steps are run by one thread at a
+// time (the engine loop's). On a device beside the CPU they overlap: the host waits for the outputs
+// of a step while the device goes on with the next one, whose first tokens it takes from where the
+// last ones were drawn.
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -28,8 +31,9 @@ struct ModelRunnerOptions {
   int64_t max_step_tokens = 512;     // over all sequences of one step
   int num_threads = 0;               // 0: all processors this process may use
   InstructionSet isa = BestInstructionSet();
-  std::string rope_scaling;  // ApplyRopeScaling's option; empty: as the config says
-  bool record_steps = true;  // those that only draw, where the device can
+  std::string rope_scaling;   // ApplyRopeScaling's option; empty: as the config says
+  bool record_steps = true;   // those that only draw, where the device can
+  bool overlap_steps = true;  // on a device beside the CPU
 };
 
 // What the model and its cache take, in bytes.
@@ -49,8 +53,15 @@ class ModelRunner : public Runner {
   // A model whose weights the caller already has (tests, benchmarks, the trainer).
   ModelRunner(ModelConfig config, ModelWeights weights, const ModelRunnerOptions& options);
 
+  ModelRunner(const ModelRunner&) = delete;
+  ModelRunner& operator=(const ModelRunner&) = delete;
+  ~ModelRunner() override;  // waits for what is under way
+
   const RunnerLimits& limits() const override { return limits_; }
   void Run(const StepBatch& batch, StepResult& result) override;
+  bool overlaps() const override { return most_under_way_ > 1; }
+  void Launch(const StepBatch& batch) override;
+  void Await(StepResult& result) override;
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
@@ -69,38 +80,58 @@ class ModelRunner : public Runner {
   struct WantedRow {
     int32_t sequence = 0;
     int32_t token_row = 0;
-    TokenId next = -1;  // prompt log-probability of this id; -1: draw a token
+    TokenId next = -1;    // prompt log-probability of this id; -1: draw a token
+    int32_t num_top = 0;  // best ids that are wanted too
   };
 
-  // Some of wanted_ that go through the head together.
+  // What Await reads of a step that was launched: nothing of its batch.
+  struct LaunchedStep {
+    std::vector<WantedRow> wanted;   // in batch order
+    std::vector<int32_t> draw_rows;  // [sequences]: where each draws, of wanted; -1: does not
+    // In the memory that the host has for this step, complete after `fetched`.
+    const int32_t* ids = nullptr;          // [rows]
+    const float* log_probs = nullptr;      // [rows]
+    const float* statistics = nullptr;     // [rows, 2]
+    const int32_t* top_ids = nullptr;      // [rows, num_top]
+    const float* top_log_probs = nullptr;  // [rows, num_top]
+    int64_t num_top = 0;                   // of the row that wants most
+    Event fetched;
+  };
+
+  // Some of the wanted rows that go through the head together.
   struct Round {
     int64_t first = 0;
     int64_t count = 0;
   };
 
+  void Begin(const StepBatch& batch);
+  void Forget();
+  LaunchedStep& newest() { return steps_[newest_]; }
+  const LaunchedStep& newest() const { return steps_[newest_]; }
+  DrawnTokens DrawnBefore() const;
   void CollectWantedRows(const StepBatch& batch);
-  void ReserveOutputs(const StepBatch& batch);
+  void CheckPending(const StepBatch& batch) const;
+  void ReserveOutputs();
   std::optional<StepShape> RecordedShape(const StepBatch& batch) const;
   void RunAsRecorded(const StepBatch& batch, const StepShape& shape);
   void RunPlainly(const StepBatch& batch);
   void ComputeLogits(ConstTensorView token_rows, int64_t first);
   void FinishRows(const StepBatch& batch, const Round& round);
   void DrawTokens(const StepBatch& batch, const Round& round, ConstTensorView logits);
-  void RankTopIds(const StepBatch& batch, const Round& round, ConstTensorView logits);
+  void RankTopIds(const Round& round, ConstTensorView logits);
   void FetchOutputs();
-  void ReportRows(const StepBatch& batch, StepResult& result);
+  static void ReportRows(const LaunchedStep& step, StepResult& result);
   SampleRow DescribeDraw(const SequenceStep& sequence);
   const SequenceStep& SequenceOf(const StepBatch& batch, int64_t row) const;
-  int64_t NumTop(const StepBatch& batch, int64_t row) const;
+  int32_t NumTop(const std::optional<int32_t>& asked) const;
 
-  // What the ops leave of all of wanted_, and all that is reported of them.
+  // What the ops leave of all wanted rows, and all that is reported of them.
   struct RowOutputs {
     StagedTensor<int32_t> ids;          // [rows]: drawn, or the prompt's next
     StagedTensor<float> log_probs;      // [rows]: of ids
     StagedTensor<float> statistics;     // [rows, 2]
     StagedTensor<int32_t> top_ids;      // [rows, num_top]
     StagedTensor<float> top_log_probs;  // [rows, num_top]
-    int64_t num_top = 0;                // 0: nobody wants any
   };
 
   const ModelConfig config_;
@@ -114,12 +145,15 @@ class ModelRunner : public Runner {
   Tensor logits_;        // [rows of a round, vocab], f32
   RunnerLimits limits_;  // pages: of the memory that all of the above have left
   const bool records_;   // steps that only draw
-  KvPool kv_;            // limits_.num_pages; if it records, one more, of the tokens that pad
+  const size_t most_under_way_;
+  KvPool kv_;  // limits_.num_pages; if it records, one more, of the tokens that pad
 
   // Reused between steps.
+  std::array<LaunchedStep, 2> steps_;  // in turn
+  size_t newest_ = 0;                  // launched last
+  size_t num_under_way_ = 0;           // launched and not awaited: the newest and the one before
   TokenBatch tokens_;
-  std::vector<WantedRow> wanted_;     // of the current step, in batch order
-  StagedTensor<int32_t> token_rows_;  // of wanted_
+  StagedTensor<int32_t> token_rows_;  // of the wanted rows
   RowOutputs outputs_;
   std::vector<SampleRow> draws_;
   std::vector<int32_t> banned_;  // of the rows that draw, one after another

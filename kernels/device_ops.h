@@ -20,6 +20,7 @@ struct DropoutAttentionArgs;
 struct DropoutAttentionBackwardArgs;
 struct EmbeddingArgs;
 struct EmbeddingBackwardArgs;
+struct GatherIdsArgs;
 struct GatherRowsArgs;
 struct KvCopyPageArgs;
 struct KvWriteArgs;
@@ -75,6 +76,7 @@ struct DeviceOps {
   void (*matmul_grouped)(Context&, const MatmulGroupedArgs&) = nullptr;
   void (*matmul_weight_gradient_grouped)(Context&,
                                          const MatmulWeightGradientGroupedArgs&) = nullptr;
+  void (*gather_ids)(Context&, const GatherIdsArgs&) = nullptr;
   void (*gather_rows)(Context&, const GatherRowsArgs&) = nullptr;
   void (*moe_route)(Context&, const MoeRouteArgs&) = nullptr;
   void (*moe_route_backward)(Context&, const MoeRouteBackwardArgs&) = nullptr;

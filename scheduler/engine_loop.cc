@@ -1,5 +1,6 @@
 #include "scheduler/engine_loop.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <string>
@@ -34,6 +35,17 @@ std::string CaughtMessage() {
   }
 }
 
+// What `body` throws says, if it does.
+template <typename Body>
+std::optional<std::string> FailureOf(Body body) {
+  try {
+    body();
+    return std::nullopt;
+  } catch (...) {
+    return CaughtMessage();
+  }
+}
+
 }  // namespace
 
 struct EngineLoop::State {
@@ -49,11 +61,18 @@ struct EngineLoop::State {
 
   // Engine thread.
   void Loop(const std::stop_token& stop);
-  void Turn();
+  void Turn(const std::stop_token& stop);
   template <typename Body>
   void Guarded(Body body);
   void Obey(Command& command);
-  void Step();
+  void Step(const std::stop_token& stop);
+  void Overlap(const StepBatch& first, Clock::time_point begin, const std::stop_token& stop);
+  bool Launch(const StepBatch& batch, Clock::time_point begin);
+  bool LaunchAhead(const std::stop_token& stop);
+  bool AwaitOldest();
+  void TellQueue(Clock::time_point now);
+  bool Complete(Clock::time_point begin, const std::optional<std::string>& failure);
+  void ForgetLaunched();
   void FailStep(const std::string& what, Clock::time_point now);
   void GiveUp(const std::string& what);
   void Publish();
@@ -71,6 +90,12 @@ struct EngineLoop::State {
   size_t num_obeyed = 0;  // of them
   std::vector<Delivery> deliveries;
   StepResult result;
+  struct LaunchedStep {
+    const StepBatch* batch = nullptr;  // the scheduler's, until it is completed
+    Clock::time_point begin;
+  };
+  std::vector<LaunchedStep> launched;  // and not awaited, oldest first
+  Clock::time_point last_step_end;
   int64_t failures_in_a_row = 0;
   Clock::time_point first_failure;  // of those
   double busy_seconds = 0;
@@ -86,16 +111,16 @@ void EngineLoop::State::Loop(const std::stop_token& stop) {
   const ScopedFlushDenormals flush;
   while (!stop.stop_requested()) {
     inbox.Take(scheduler.HasWork() ? InboxWait::kNever : InboxWait::kUntilCommand, stop, commands);
-    Turn();
+    Turn(stop);
   }
   inbox.Close(Rejection::kDraining);
   inbox.EndAll(FinishReason::kCancelled);
   inbox.Take(InboxWait::kNever, stop, commands);
-  Turn();
+  Turn(stop);
 }
 
 // One round: obey, compute, tell; then check, if all work is done. Nothing thrown leaves it.
-void EngineLoop::State::Turn() {
+void EngineLoop::State::Turn(const std::stop_token& stop) {
   Guarded([&] {
     num_obeyed = 0;
     for (; num_obeyed < commands.size(); ++num_obeyed) Obey(commands[num_obeyed]);
@@ -103,7 +128,7 @@ void EngineLoop::State::Turn() {
     scheduler.Expire(Clock::now());
     if (!scheduler.HasWork()) return;
     was_busy = true;
-    Step();
+    Step(stop);
   });
   Guarded([&] { Publish(); });
   if (!was_busy || scheduler.HasWork()) return;
@@ -136,25 +161,90 @@ void EngineLoop::State::Obey(Command& command) {
   std::visit(Overloaded{submit, cancel, end_all, pause}, command);
 }
 
-void EngineLoop::State::Step() {
+void EngineLoop::State::Step(const std::stop_token& stop) {
   const auto begin = Clock::now();
   const StepBatch& batch = scheduler.Prepare(begin);
-  inbox.Left(scheduler.TakeDepartures());  // the queue has room now, not only after a long step
-  inbox.Advance(scheduler.progress(begin));
-  std::optional<std::string> failure;
-  try {
-    runner.Run(batch, result);
-    CheckResult(batch, result, runner.limits().vocab_size);
-  } catch (...) {
-    failure = "a step failed: " + CaughtMessage();
+  TellQueue(begin);
+  if (runner.overlaps()) return Overlap(batch, begin, stop);
+  Complete(begin, FailureOf([&] {
+             runner.Run(batch, result);
+             CheckResult(batch, result, runner.limits().vocab_size);
+           }));
+}
+
+// A step, and as long as nobody wants anything else, the one after it while it is computed. At the
+// end none is under way.
+void EngineLoop::State::Overlap(const StepBatch& first, Clock::time_point begin,
+                                const std::stop_token& stop) {
+  if (!Launch(first, begin)) return;
+  while (LaunchAhead(stop) && AwaitOldest() && !launched.empty()) Publish();
+}
+
+bool EngineLoop::State::Launch(const StepBatch& batch, Clock::time_point begin) {
+  const auto failure = FailureOf([&] { runner.Launch(batch); });
+  if (failure) {
+    if (!launched.empty()) begin = launched.front().begin;
+    launched.clear();  // the runner has forgotten them
+    return Complete(begin, failure);
   }
+  launched.push_back({.batch = &batch, .begin = begin});
+  return true;
+}
+
+// If there is one to launch: commands come first, and meet no step under way.
+bool EngineLoop::State::LaunchAhead(const std::stop_token& stop) {
+  if (stop.stop_requested() || inbox.HasCommands()) return true;
+  const auto begin = Clock::now();
+  const StepBatch* const batch = scheduler.PrepareAhead(begin);
+  if (batch == nullptr) return true;
+  TellQueue(begin);
+  return Launch(*batch, begin);
+}
+
+bool EngineLoop::State::AwaitOldest() {
+  const LaunchedStep step = launched.front();
+  launched.erase(launched.begin());
+  auto failure = FailureOf([&] { runner.Await(result); });
+  if (failure) {
+    launched.clear();
+  } else {
+    failure = FailureOf([&] { CheckResult(*step.batch, result, runner.limits().vocab_size); });
+  }
+  return Complete(step.begin, failure);
+}
+
+// The queue has room now, not only after a long step.
+void EngineLoop::State::TellQueue(Clock::time_point now) {
+  inbox.Left(scheduler.TakeDepartures());
+  inbox.Advance(scheduler.progress(now));
+}
+
+// The oldest step that is prepared; false when it failed, and with it those after it. Its time does
+// not count twice where it was launched while another was computed.
+bool EngineLoop::State::Complete(Clock::time_point begin,
+                                 const std::optional<std::string>& failure) {
   const auto end = Clock::now();
-  busy_seconds += std::chrono::duration<double>(end - begin).count();
-  if (failure) return FailStep(*failure, end);
+  const auto elapsed = end - std::max(begin, last_step_end);
+  last_step_end = end;
+  busy_seconds += std::chrono::duration<double>(elapsed).count();
+  if (failure) {
+    ForgetLaunched();
+    FailStep("a step failed: " + *failure, end);
+    return false;
+  }
   failures_in_a_row = 0;
   scheduler.Complete(result, end);
   const EngineStats stats = scheduler.stats();
-  observer.OnStep(end - begin, stats.last_step_tokens, stats.last_step_sequences);
+  observer.OnStep(elapsed, stats.last_step_tokens, stats.last_step_sequences);
+  return true;
+}
+
+// Waits for them, whatever they say.
+void EngineLoop::State::ForgetLaunched() {
+  while (!launched.empty()) {
+    launched.pop_back();
+    if (FailureOf([&] { runner.Await(result); })) launched.clear();
+  }
 }
 
 void EngineLoop::State::FailStep(const std::string& what, Clock::time_point now) {
@@ -174,6 +264,7 @@ void EngineLoop::State::GiveUp(const std::string& what) {
   healthy = false;
   was_busy = false;
   inbox.Close(Rejection::kUnhealthy);
+  ForgetLaunched();
   for (; num_obeyed < commands.size(); ++num_obeyed) {
     Command& command = commands[num_obeyed];
     const auto* submission = std::get_if<Submission>(&command);

@@ -1,5 +1,6 @@
 #pragma once
-// The one thread that owns all scheduling state: drain the inbox, plan, run, deliver. Everything
+// The one thread that owns all scheduling state: drain the inbox, plan, run, deliver. Where the
+// runner overlaps, steps that only draw are launched one ahead, until a command comes. Everything
 // here may be called from any thread.
 
 #include <functional>
@@ -26,7 +27,8 @@ class EngineLoop {
   // Accepts or says why not; an accepted request ends with exactly one terminal event in `outbox`.
   std::optional<Rejection> Submit(std::shared_ptr<const Request> request,
                                   std::shared_ptr<Outbox> outbox);
-  // Takes effect before the next step, in every phase. Unknown or finished ids are ignored.
+  // Takes effect before the next step is launched, in every phase. Unknown or finished ids are
+  // ignored.
   void Cancel(RequestId id, FinishReason reason = FinishReason::kCancelled);
   // Runs `fn` on the engine thread between steps and waits for it; rethrows what it throws. Not to
   // be called on the engine thread.

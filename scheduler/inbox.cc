@@ -113,6 +113,11 @@ void Inbox::Take(InboxWait wait, const std::stop_token& stop, std::vector<Comman
   counts_.num_pending = 0;
 }
 
+bool Inbox::HasCommands() const {
+  const std::lock_guard lock(mutex_);
+  return !commands_.empty();
+}
+
 void Inbox::Left(const Departures& departures) {
   if (departures.empty()) return;
   const std::lock_guard lock(mutex_);

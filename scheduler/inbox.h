@@ -64,6 +64,7 @@ class Inbox {
 
   // Engine thread. Takes all commands, waiting for one if told to; none when `stop` was requested.
   void Take(InboxWait wait, const std::stop_token& stop, std::vector<Command>& commands);
+  bool HasCommands() const;                 // that Take would take
   void Left(const Departures& departures);  // the bounded queue
   void Advance(const QueueProgress& progress);
   void Forget(RequestId id);     // it is ending: the id may be used again

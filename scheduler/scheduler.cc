@@ -15,6 +15,12 @@ Departure DepartureOf(const Request& request) {
   return {request.priority, static_cast<int64_t>(request.prompt.size())};
 }
 
+// Drawing needs all tokens of the output, not only their number.
+bool LooksAtOutput(const SamplingParams& sampling) {
+  return sampling.repetition_penalty != 1.0f || sampling.frequency_penalty != 0.0f ||
+         sampling.presence_penalty != 0.0f;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const RunnerLimits& limits, const SchedulerConfig& config,
@@ -60,37 +66,102 @@ void Scheduler::Refuse(const Submission& submission) {
 }
 
 void Scheduler::Cancel(RequestId id, FinishReason reason) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   const auto place = sequences_.find(id);
   if (place != sequences_.end()) End(*place->second, {.finish = reason});
 }
 
 void Scheduler::Expire(Clock::time_point now) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     End(*deadlines_.begin()->second, {.finish = FinishReason::kDeadline});
   }
 }
 
 void Scheduler::EndAll(FinishReason reason, const std::string& message) {
+  CHECK(num_prepared_ == 0, num_prepared_);
   while (!sequences_.empty()) {
     End(*sequences_.begin()->second, {.finish = reason, .message = message});
   }
 }
 
+Scheduler::PreparedStep& Scheduler::AddStep(Clock::time_point now) {
+  CHECK(num_prepared_ < 2, num_prepared_);
+  PreparedStep& step = steps_[num_prepared_ == 0 ? oldest_ : 1 - oldest_];
+  ++num_prepared_;
+  step.prepared_at = now;
+  step.size = {};
+  return step;
+}
+
 const StepBatch& Scheduler::Prepare(Clock::time_point now) {
-  CHECK(step_.empty(), step_.size());
-  prepared_at_ = now;
-  step_size_ = {};
-  Commit(planner_.Plan(), now);
-  BuildStep(step_, batch_);
-  return batch_;
+  CHECK(num_prepared_ == 0, num_prepared_);
+  PreparedStep& step = AddStep(now);
+  Commit(planner_.Plan(), step);
+  BuildStep(step.entries, step.batch);
+  return step.batch;
+}
+
+const StepBatch* Scheduler::PrepareAhead(Clock::time_point now) {
+  CHECK(num_prepared_ == 1, num_prepared_);
+  if (!MayRunAhead(now)) return nullptr;
+  const std::vector<StepEntry>& current = oldest().entries;
+  PreparedStep& step = AddStep(now);
+  for (size_t i = 0; i < current.size(); ++i) {
+    if (!GoesOn(current[i])) continue;
+    Sequence& sequence = *current[i].sequence;
+    GrowTo(sequence, sequence.total() + 1);
+    step.entries.push_back(
+        {.sequence = &sequence, .num_tokens = 1, .follows = static_cast<int32_t>(i)});
+    step.size.Add(sequence.total(), 1);
+  }
+  BuildStep(step.entries, step.batch);
+  return &step.batch;
+}
+
+// Whether it is in the step after the one that `entry` is of, as far as one knows.
+bool Scheduler::GoesOn(const StepEntry& entry) const {
+  return entry.sequence != nullptr && entry.sequence->total() + 1 < entry.sequence->limit();
+}
+
+bool Scheduler::MayRunAhead(Clock::time_point now) {
+  if (!deadlines_.empty() && deadlines_.begin()->first <= now) return false;
+  const PreparedStep& step = oldest();
+  size_t num_live = 0, num_going_on = 0;
+  int64_t num_pages = 0;
+  for (size_t i = 0; i < step.entries.size(); ++i) {
+    if (step.entries[i].sequence == nullptr) continue;
+    const Sequence& sequence = *step.entries[i].sequence;
+    ++num_live;
+    if (!step.batch.sequences[i].sample || step.batch.sequences[i].prompt_logprobs) return false;
+    if (!GoesOn(step.entries[i])) continue;
+    if (LooksAtOutput(sequence.request().sampling)) return false;
+    ++num_going_on;
+    num_pages += PagesFor(sequence.total() + 1) - static_cast<int64_t>(sequence.pages().size());
+  }
+  if (num_going_on == 0 || num_live != queues_.running.size()) return false;
+  // Whose turn it is among several priorities, the planner decides.
+  const int32_t last_priority = queues_.running.back()->request().priority;
+  if (config_.priority_slowdown != 0.0 &&
+      queues_.running.front()->request().priority != last_priority) {
+    return false;
+  }
+  // Nor does anybody come in, for no place is free and nobody gives way.
+  if (!queues_.waiting.empty() &&
+      (static_cast<int64_t>(num_going_on) < config_.max_sequences ||
+       (*queues_.waiting.begin())->request().priority < last_priority)) {
+    return false;
+  }
+  // No step under way uses a page that the cache alone holds.
+  return num_pages <= allocator_.num_free() + cache_.num_evictable();
 }
 
 // Hits are pinned before anything is released or evicted: they may be pages of those who give way.
 // The plan left a page for every TakePage.
-void Scheduler::Commit(const StepPlan& plan, Clock::time_point now) {
+void Scheduler::Commit(const StepPlan& plan, PreparedStep& step) {
   for (const PlannedSequence& planned : plan.sequences) {
     if (planned.change == PlannedChange::kPreempt) continue;
-    if (planned.change == PlannedChange::kAdmit) Start(*planned.sequence, now);
+    if (planned.change == PlannedChange::kAdmit) Start(*planned.sequence, step.prepared_at);
     TakeHits(*planned.sequence, plan.hits(planned));
   }
   for (const PlannedSequence& planned : plan.sequences) {
@@ -98,9 +169,9 @@ void Scheduler::Commit(const StepPlan& plan, Clock::time_point now) {
   }
   for (const PlannedSequence& planned : plan.sequences) {
     if (planned.num_tokens == 0) continue;
-    TakePages(*planned.sequence, planned.num_tokens);
-    step_.push_back({planned.sequence, planned.num_tokens});
-    step_size_.Add(planned.sequence->computed(), planned.num_tokens);
+    GrowTo(*planned.sequence, planned.sequence->computed() + planned.num_tokens);
+    step.entries.push_back({.sequence = planned.sequence, .num_tokens = planned.num_tokens});
+    step.size.Add(planned.sequence->computed(), planned.num_tokens);
   }
   if (plan.overtaken != nullptr) plan.overtaken->num_overtaken += plan.num_overtaking;
 }
@@ -127,8 +198,9 @@ void Scheduler::TakeHits(Sequence& sequence, std::span<const PageId> pages) {
       static_cast<uint64_t>(std::min(sequence.peak(), num_prompt) - std::min(peak, num_prompt));
 }
 
-void Scheduler::TakePages(Sequence& sequence, int64_t num_tokens) {
-  const int64_t num_pages = PagesFor(sequence.computed() + num_tokens);
+// Pages for so many tokens of its history.
+void Scheduler::GrowTo(Sequence& sequence, int64_t num_tokens) {
+  const int64_t num_pages = PagesFor(num_tokens);
   while (static_cast<int64_t>(sequence.pages().size()) < num_pages) sequence.AddPage(TakePage());
 }
 
@@ -140,15 +212,33 @@ PageId Scheduler::TakePage() {
 }
 
 void Scheduler::Complete(StepResult& result, Clock::time_point now) {
+  CHECK(num_prepared_ > 0);
+  PreparedStep& step = oldest();
   stats_.steps += 1;
   stats_.last_step_tokens = 0;
-  stats_.last_step_sequences = static_cast<int64_t>(step_.size());
-  for (size_t i = 0; i < step_.size(); ++i) {
-    stats_.last_step_tokens += step_[i].num_tokens;
-    CompleteSequence(step_[i], result.sequences[i], now);
+  stats_.last_step_sequences = static_cast<int64_t>(step.entries.size());
+  for (size_t i = 0; i < step.entries.size(); ++i) {
+    stats_.last_step_tokens += step.entries[i].num_tokens;
+    if (step.entries[i].sequence == nullptr) continue;
+    CompleteSequence(step.entries[i], result.sequences[i], now);
   }
-  cost_.Observe(step_size_, std::chrono::duration<double>(now - prepared_at_).count());
-  step_.clear();
+  // The device began it when it was done with the one before, if that was later.
+  const Clock::time_point begin = std::max(step.prepared_at, completed_at_);
+  cost_.Observe(step.size, std::chrono::duration<double>(now - begin).count());
+  completed_at_ = now;
+  RemoveOldest();
+}
+
+// Now nobody needs what was held for it alone.
+void Scheduler::RemoveOldest() {
+  PreparedStep& step = oldest();
+  for (const auto& sequence : step.ended) ReleasePages(*sequence);
+  for (const PageId page : step.replaced) allocator_.Release(page);
+  step.ended.clear();
+  step.replaced.clear();
+  step.entries.clear();
+  oldest_ = 1 - oldest_;
+  --num_prepared_;
 }
 
 void Scheduler::CompleteSequence(const StepEntry& entry, SequenceResult& result,
@@ -187,8 +277,20 @@ void Scheduler::ShareFullPages(Sequence& sequence) {
         .parent = index == 0 ? PrefixCache::kRoot : sequence.pages()[index - 1],
         .salt = sequence.request().cache_salt,
         .tokens = sequence.history().subspan(begin).first<static_cast<size_t>(kPageTokens)>()};
-    sequence.PageCached(cache_.Insert(key, sequence.pages()[index]));
+    sequence.PageCached(Share(key, sequence.pages()[index]));
   }
+}
+
+// As PrefixCache::Insert. But where another page takes its place, the step ahead still reads this.
+PageId Scheduler::Share(const PageKey& key, PageId page) {
+  if (PreparedStep* const step = ahead()) {
+    if (const auto existing = cache_.Find(key)) {
+      cache_.Pin(*existing);
+      step->replaced.push_back(page);
+      return *existing;
+    }
+  }
+  return cache_.Insert(key, page);
 }
 
 void Scheduler::Deliver(Sequence& sequence, ScoredToken token, Clock::time_point now) {
@@ -222,17 +324,21 @@ bool Scheduler::EndsSequence(const Sequence& sequence, TokenId token) const {
          std::ranges::find(request.eos_ids, token) != request.eos_ids.end();
 }
 
+// Those of the step ahead are in the older one too.
 void Scheduler::Fail() {
-  stats_.steps += 1;
-  stats_.last_step_sequences = static_cast<int64_t>(step_.size());
-  for (const StepEntry& entry : step_) {
+  CHECK(num_prepared_ > 0);
+  stats_.steps += static_cast<uint64_t>(num_prepared_);
+  const std::vector<StepEntry> failed = std::move(oldest().entries);
+  stats_.last_step_sequences = static_cast<int64_t>(failed.size());
+  while (num_prepared_ > 0) RemoveOldest();
+  for (const StepEntry& entry : failed) {
+    if (entry.sequence == nullptr) continue;
     End(*entry.sequence, {.finish = FinishReason::kFailed, .message = kStepFailed});
   }
-  step_.clear();
 }
 
 void Scheduler::WeightsChanged() {
-  CHECK(step_.empty(), step_.size());
+  CHECK(num_prepared_ == 0, num_prepared_);
   while (!queues_.running.empty()) {
     Sequence& sequence = *queues_.running.back();
     ReleasePages(sequence);
@@ -290,15 +396,28 @@ void Scheduler::Emit(const Sequence& sequence, TokenEvent event) {
 void Scheduler::End(Sequence& sequence, TokenEvent event) {
   CHECK(event.finish.has_value());
   CountEnd(*event.finish);
+  const bool is_held = HoldForStepAhead(sequence);
   if (sequence.state() == SequenceState::kRunning) {
-    ReleasePages(sequence);
+    if (!is_held) ReleasePages(sequence);
     std::erase(queues_.running, &sequence);
   } else {
     Dequeue(sequence);
   }
   Emit(sequence, std::move(event));
   if (sequence.request().deadline) deadlines_.erase({*sequence.request().deadline, &sequence});
-  sequences_.erase(sequence.request().id);
+  const auto place = sequences_.find(sequence.request().id);
+  if (is_held) ahead()->ended.push_back(std::move(place->second));
+  sequences_.erase(place);
+}
+
+// If it has a place in the step ahead, that forgets it, and its pages are for RemoveOldest.
+bool Scheduler::HoldForStepAhead(Sequence& sequence) {
+  PreparedStep* const step = ahead();
+  if (step == nullptr) return false;
+  const auto entry = std::ranges::find(step->entries, &sequence, &StepEntry::sequence);
+  if (entry == step->entries.end()) return false;
+  entry->sequence = nullptr;
+  return true;
 }
 
 void Scheduler::CountEnd(FinishReason reason) {
@@ -327,7 +446,8 @@ void Scheduler::Abandon() {
   }
   deadlines_.clear();
   queues_ = {};
-  step_.clear();
+  for (PreparedStep& step : steps_) step = {};
+  num_prepared_ = 0;
   sequences_.clear();
 }
 
@@ -354,6 +474,12 @@ EngineStats Scheduler::stats() const {
 
 void Scheduler::CheckIntegrity() const {
   std::vector<int32_t> holders(static_cast<size_t>(allocator_.num_pages()), 0);
+  for (const PreparedStep& step : steps_) {
+    for (const auto& sequence : step.ended) {
+      for (const PageId page : sequence->pages()) ++holders[static_cast<size_t>(page)];
+    }
+    for (const PageId page : step.replaced) ++holders[static_cast<size_t>(page)];
+  }
   for (const auto& [id, sequence] : sequences_) {
     const bool runs = sequence->state() == SequenceState::kRunning;
     CHECK(runs || sequence->pages().empty(), static_cast<uint64_t>(id));

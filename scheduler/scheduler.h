@@ -5,7 +5,17 @@
 //
 // A step is Prepare, Runner::Run, then Complete or Fail. Between steps: Add, Cancel, Expire,
 // WeightsChanged. Events pile up until TakeDeliveries.
+//
+// With a runner that overlaps, the step after may be prepared before a step is completed:
+//
+//   Prepare 1   PrepareAhead 2   Complete 1   PrepareAhead 3   Complete 2   ...   Complete n
+//   |---- 1 under way ----------------------|
+//               |---- 2 under way ---------------------------------------|
+//
+// Whoever ends in 1 and has a place in 2 ends for the client at once, but its pages are held until
+// 2 is completed, and what 2 says of it is dropped.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -59,9 +69,14 @@ class Scheduler {
 
   // Plans a step, commits it and says what to run. Only when there is work.
   const StepBatch& Prepare(Clock::time_point now);
-  void Complete(StepResult& result,
-                Clock::time_point now);  // takes what it delivers out of `result`
-  void Fail();  // the step that was prepared: its sequences end with kFailed
+  // While one step is prepared and not completed: the step after it, if that is sure to be the one
+  // that Prepare would plan then (but for those who end unexpectedly), and only draws; else null.
+  // Nobody who waits can come in, none that runs is still in its prompt or has penalties, which
+  // need the token that is pending, and pages suffice.
+  const StepBatch* PrepareAhead(Clock::time_point now);
+  // The step that was prepared first. Takes what it delivers out of `result`.
+  void Complete(StepResult& result, Clock::time_point now);
+  void Fail();  // all steps that are prepared: their sequences end with kFailed
 
   // Between steps: nothing computed before may be used again.
   void WeightsChanged();
@@ -76,18 +91,35 @@ class Scheduler {
   void CheckIntegrity() const;
 
  private:
+  // Prepared and not yet completed. What a step uses stays in place until it is.
+  struct PreparedStep {
+    std::vector<StepEntry> entries;
+    StepSize size;
+    Clock::time_point prepared_at;
+    StepBatch batch;
+    std::vector<std::unique_ptr<Sequence>> ended;  // since then, with their pages
+    std::vector<PageId> replaced;  // its sequences hold cached pages of the same content instead
+  };
+
   // Prepare.
-  void Commit(const StepPlan& plan, Clock::time_point now);
+  PreparedStep& AddStep(Clock::time_point now);
+  PreparedStep& oldest() { return steps_[oldest_]; }
+  PreparedStep* ahead() { return num_prepared_ == 2 ? &steps_[1 - oldest_] : nullptr; }
+  bool MayRunAhead(Clock::time_point now);
+  bool GoesOn(const StepEntry& entry) const;
+  void Commit(const StepPlan& plan, PreparedStep& step);
   void Start(Sequence& sequence, Clock::time_point now);
   void TakeHits(Sequence& sequence, std::span<const PageId> pages);
-  void TakePages(Sequence& sequence, int64_t num_tokens);
+  void GrowTo(Sequence& sequence, int64_t num_tokens);
   PageId TakePage();
 
   // Complete.
   void CompleteSequence(const StepEntry& entry, SequenceResult& result, Clock::time_point now);
   void ShareFullPages(Sequence& sequence);
+  PageId Share(const PageKey& key, PageId page);
   void Deliver(Sequence& sequence, ScoredToken token, Clock::time_point now);
   bool EndsSequence(const Sequence& sequence, TokenId token) const;
+  void RemoveOldest();
 
   void DisplaceFor(const Sequence& added);
   void LeaveQueue(const Request& request);
@@ -96,7 +128,8 @@ class Scheduler {
   void Enqueue(Sequence& sequence);
   void Dequeue(Sequence& sequence);
   void Emit(const Sequence& sequence, TokenEvent event);
-  void End(Sequence& sequence, TokenEvent event);  // destroys `sequence`
+  void End(Sequence& sequence, TokenEvent event);  // `sequence` is gone, but for the step ahead
+  bool HoldForStepAhead(Sequence& sequence);
   void CountEnd(FinishReason reason);
 
   RunnerLimits limits_;
@@ -109,10 +142,10 @@ class Scheduler {
   StepCost cost_;
   Planner planner_;
   std::set<std::pair<Clock::time_point, Sequence*>> deadlines_;
-  std::vector<StepEntry> step_;  // prepared and not yet completed
-  StepSize step_size_;
-  Clock::time_point prepared_at_;
-  StepBatch batch_;
+  std::array<PreparedStep, 2> steps_;  // in turn
+  size_t oldest_ = 0;
+  int num_prepared_ = 0;
+  Clock::time_point completed_at_;  // the last step
   std::vector<Delivery> deliveries_;
   Departures departures_;
   int64_t num_queued_ = 0;  // of the bounded queue: waiting, and never ran

@@ -11,15 +11,18 @@ void BuildStep(const std::vector<StepEntry>& entries, StepBatch& batch) {
   for (const StepEntry& entry : entries) {
     const Sequence& sequence = *entry.sequence;
     const SamplingParams& sampling = sequence.request().sampling;
-    const int64_t end = sequence.computed() + entry.num_tokens;
+    const bool is_pending = entry.follows >= 0;
+    const int64_t first = is_pending ? sequence.total() : sequence.computed();
+    const int64_t total = sequence.total() + (is_pending ? 1 : 0);
     SequenceStep step{.history = sequence.history(),
                       .num_prompt = sequence.num_prompt(),
-                      .first = sequence.computed(),
+                      .first = first,
                       .count = entry.num_tokens,
                       .pages = sequence.pages(),
                       .sampling = &sampling,
-                      .sample = end == sequence.total() && sampling.max_tokens > 0,
-                      .prompt_logprobs = sequence.owes_prompt_logprobs()};
+                      .sample = first + entry.num_tokens == total && sampling.max_tokens > 0,
+                      .prompt_logprobs = !is_pending && sequence.owes_prompt_logprobs(),
+                      .follows = entry.follows};
     if (!sampling.ignore_eos) step.eos_ids = sequence.request().eos_ids;
     batch.sequences.push_back(step);
   }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "kernels/core/error.h"
 
@@ -36,12 +37,31 @@ FailingSteps ParseFailingSteps(std::string_view text) {
                     "', expected FROM:TO, as 100:120, or every:N, as every:50; steps count from 1");
 }
 
-void FailingRunner::Run(const StepBatch& batch, StepResult& result) {
+// A step that fails takes those under way with it.
+void FailingRunner::CountStep() {
   num_steps_ += 1;
-  if (steps_.Has(num_steps_)) {
-    throw DeviceError("step " + std::to_string(num_steps_) + " was told to fail by --fail-steps");
-  }
+  if (!steps_.Has(num_steps_)) return;
+  for (StepResult lost; num_under_way_ > 0;) Await(lost);
+  throw DeviceError("step " + std::to_string(num_steps_) + " was told to fail by --fail-steps");
+}
+
+void FailingRunner::Run(const StepBatch& batch, StepResult& result) {
+  CountStep();
   runner_.Run(batch, result);
+}
+
+// None is under way when the runner throws.
+void FailingRunner::Launch(const StepBatch& batch) {
+  CountStep();
+  const int num_before = std::exchange(num_under_way_, 0);
+  runner_.Launch(batch);
+  num_under_way_ = num_before + 1;
+}
+
+void FailingRunner::Await(StepResult& result) {
+  const int num_before = std::exchange(num_under_way_, 0);
+  runner_.Await(result);
+  num_under_way_ = num_before - 1;
 }
 
 }  // namespace tandem

@@ -28,11 +28,17 @@ class FailingRunner : public Runner {
 
   const RunnerLimits& limits() const override { return runner_.limits(); }
   void Run(const StepBatch& batch, StepResult& result) override;
+  bool overlaps() const override { return runner_.overlaps(); }
+  void Launch(const StepBatch& batch) override;
+  void Await(StepResult& result) override;
 
  private:
+  void CountStep();
+
   Runner& runner_;
   const FailingSteps steps_;
   int64_t num_steps_ = 0;
+  int num_under_way_ = 0;
 };
 
 }  // namespace tandem

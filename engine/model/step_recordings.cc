@@ -57,12 +57,14 @@ RecordingCounts StepRecordings::counts() const {
   return counts;
 }
 
-void StepRecordings::DropIfMoved(const Context& context, std::span<const void* const> memory) {
+void StepRecordings::DropIfMoved(Context& context, std::span<const void* const> memory) {
   if (workspace_changes_ == context.workspace.num_changes() &&
       std::equal(memory.begin(), memory.end(), memory_.begin(), memory_.end())) {
     return;
   }
-  counts_.dropped += counts().held;
+  const int64_t held = counts().held;
+  if (held > 0) Synchronize(context);  // one of them may be under way
+  counts_.dropped += held;
   entries_.clear();
   memory_.assign(memory.begin(), memory.end());
   workspace_changes_ = context.workspace.num_changes();

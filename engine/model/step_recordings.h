@@ -60,7 +60,7 @@ class StepRecordings {
     uint64_t last_use = 0;
   };
 
-  void DropIfMoved(const Context& context, std::span<const void* const> memory);
+  void DropIfMoved(Context& context, std::span<const void* const> memory);
   Entry* Find(const StepShape& shape);
   void Launch(const Context& context, const StepShape& shape, const std::function<void()>& step);
   void Record(Context& context, Entry& entry, const std::function<void()>& step);

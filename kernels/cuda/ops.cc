@@ -20,6 +20,7 @@ DeviceOps Ops() {
       .matmul_weight_gradient = MatmulWeightGradient,
       .matmul_grouped = MatmulGrouped,
       .matmul_weight_gradient_grouped = MatmulWeightGradientGrouped,
+      .gather_ids = GatherIds,
       .gather_rows = GatherRows,
       .moe_route = MoeRoute,
       .moe_route_backward = MoeRouteBackward,

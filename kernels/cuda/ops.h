@@ -20,6 +20,7 @@ void DropoutAttention(Context& context, const DropoutAttentionArgs& args);
 void DropoutAttentionBackward(Context& context, const DropoutAttentionBackwardArgs& args);
 void Embedding(Context& context, const EmbeddingArgs& args);
 void EmbeddingBackward(Context& context, const EmbeddingBackwardArgs& args);
+void GatherIds(Context& context, const GatherIdsArgs& args);
 void GatherRows(Context& context, const GatherRowsArgs& args);
 void KvCopyPage(Context& context, const KvCopyPageArgs& args);
 void KvWrite(Context& context, const KvWriteArgs& args);

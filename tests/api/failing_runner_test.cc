@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/core/error.h"
+#include "tests/support/fake_runner.h"
 
 namespace tandem {
 namespace {
@@ -47,6 +48,38 @@ TEST(FailingRunner, FailsTheStepsOfARange) {
 TEST(FailingRunner, FailsEveryNthStep) {
   EXPECT_EQ(Outcomes("every:3", 7), "..x..x.");
   EXPECT_EQ(Outcomes("every:1", 2), "xx");
+}
+
+// The step that fails is forgotten by the runner behind too, with the one before it.
+TEST(FailingRunner, FailsStepsThatOverlap) {
+  const RunnerLimits limits{.num_pages = 4,
+                            .max_context = 32,
+                            .max_step_tokens = 8,
+                            .max_sequences = 2,
+                            .vocab_size = 10};
+  FakeRunner behind(limits, Overlap::kYes);
+  FailingRunner runner(behind, ParseFailingSteps("3:3"));
+  EXPECT_TRUE(runner.overlaps());
+  const std::vector<TokenId> history = {1, 2, 3};
+  const std::vector<PageId> pages = {0};
+  const SamplingParams sampling;
+  const StepBatch batch{.sequences = {{.history = history,
+                                       .num_prompt = 3,
+                                       .count = 3,
+                                       .pages = pages,
+                                       .sampling = &sampling,
+                                       .sample = true}}};
+  StepResult result;
+  runner.Launch(batch);
+  runner.Await(result);
+  EXPECT_TRUE(result.sequences[0].sampled.has_value());
+  runner.Launch(batch);
+  EXPECT_EQ(behind.num_under_way(), 1u);
+  EXPECT_THROW(runner.Launch(batch), DeviceError);
+  EXPECT_EQ(behind.num_under_way(), 0u);
+  runner.Launch(batch);
+  runner.Await(result);
+  EXPECT_EQ(behind.num_steps(), 3);
 }
 
 TEST(FailingRunner, RefusesWhatIsNoRange) {

@@ -10,6 +10,7 @@
 #include "tests/cuda_on_cpu/cuda_backend.h"
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/page_locked.h"
+#include "tests/support/ops/operands.h"
 
 namespace tandem {
 namespace {
@@ -90,6 +91,72 @@ TEST_F(CudaStaging, HasWhatCameBackWhenItWasWaitedFor) {
   EXPECT_NE(staged.host()[3], 4.0f);
   Synchronize(cuda_);
   EXPECT_EQ(staged.host()[3], 4.0f);
+}
+
+// What one step left is read while the next one's is under way. Were the host's memory one, the
+// second copy would have begun to write over the first.
+TEST_F(CudaStaging, HasWhatCameBackWhileTheNextIsUnderWay) {
+  StagedTensor<float> staged;
+  staged.Reserve(cuda_, 4);
+  std::fill_n(staged.host(), 4, 1.0f);
+  staged.ToDevice(cuda_, 4);
+  const float* hosts[2] = {};
+  Event events[2];
+  for (int step = 0; step < 2; ++step) {
+    staged.Reserve(cuda_, 4);
+    Add(cuda_, {.x = staged.view({4}), .y = staged.view({4})});
+    staged.ToHost(cuda_, 4);
+    events[step].Mark(cuda_);
+    hosts[step] = staged.host();
+  }
+  EXPECT_NE(hosts[0][3], 2.0f);
+  events[0].Await();
+  EXPECT_EQ(hosts[0][3], 2.0f);
+  EXPECT_NE(hosts[1][3], 4.0f);
+  events[1].Await();
+  EXPECT_EQ(hosts[0][3], 2.0f);
+  EXPECT_EQ(hosts[1][3], 4.0f);
+}
+
+// Reserve does not wait for the copy from the other memory, so that one may still not change.
+TEST_F(CudaStaging, IsWrittenWhileTheLastIsCopied) {
+  StagedTensor<int32_t> staged;
+  staged.Reserve(cuda_, 4);
+  staged.ToDevice(cuda_, 4);
+  int32_t* const first = staged.host();
+  staged.Reserve(cuda_, 4);
+  EXPECT_NE(staged.host(), first);
+  std::fill_n(staged.host(), 4, 7);
+  staged.ToDevice(cuda_, 4);
+  first[0] = 8;
+  EXPECT_THROW(Synchronize(cuda_), cuda_on_cpu::Fault);
+}
+
+TEST_F(CudaStaging, KeepsTheOtherMemoryWhenItGrows) {
+  StagedTensor<float> staged;
+  staged.Reserve(cuda_, 4);
+  std::fill_n(staged.host(), 4, 5.0f);
+  staged.ToDevice(cuda_, 4);
+  staged.ToHost(cuda_, 4);
+  const float* const first = staged.host();
+  staged.Reserve(cuda_, 400);
+  std::fill_n(staged.host(), 400, 6.0f);
+  staged.ToDevice(cuda_, 400);
+  EXPECT_EQ(first[3], 5.0f);  // growing waits for all
+  staged.Reserve(cuda_, 400);
+  staged.ToHost(cuda_, 400);
+  Synchronize(cuda_);
+  EXPECT_EQ(staged.host()[399], 6.0f);
+}
+
+TEST_F(CudaStaging, IsOneMemoryOnTheCpu) {
+  OpContext cpu;
+  StagedTensor<float> staged;
+  staged.Reserve(cpu, 4);
+  float* const first = staged.host();
+  staged.Reserve(cpu, 4);
+  EXPECT_EQ(staged.host(), first);
+  EXPECT_EQ(staged.data(), first);
 }
 
 TEST_F(CudaStaging, TensorsKeepWhatTheyHaveWhenTheyCannotGrow) {

@@ -4,98 +4,18 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
-#include <condition_variable>
 #include <mutex>
 #include <random>
 #include <thread>
 
 #include "kernels/core/error.h"
-#include "tests/scheduler/harness.h"
+#include "tests/scheduler/loop_client.h"
 
 namespace tandem {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr seconds kPatience{300};  // only a broken loop, or a machine that stands still, needs it
-
-// Shared with the notify function, which may still run when the client has seen its last event.
-struct Signal {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool notified = false;
-};
-
-// One request's connection: waits for events and keeps them.
-class Client {
- public:
-  explicit Client(const Request& request_sent)
-      : request(std::make_shared<const Request>(request_sent)),
-        outbox(std::make_shared<Outbox>([signal = signal_] {
-          const std::lock_guard lock(signal->mutex);
-          signal->notified = true;
-          signal->changed.notify_all();
-        })) {}
-
-  std::optional<Rejection> SubmitTo(EngineLoop& loop) { return loop.Submit(request, outbox); }
-  bool WaitForTokens(size_t num_tokens) {
-    return Wait([&] { return got.tokens.size() >= num_tokens || got.ended(); });
-  }
-  bool WaitForEnd() {
-    return Wait([&] { return got.ended(); });
-  }
-
- private:
-  template <typename Condition>
-  bool Wait(Condition condition) {
-    const auto deadline = Clock::now() + kPatience;
-    for (;;) {
-      got.Take(outbox->Drain());
-      if (condition()) return true;
-      std::unique_lock lock(signal_->mutex);
-      if (!signal_->changed.wait_until(lock, deadline, [&] { return signal_->notified; })) {
-        return false;
-      }
-      signal_->notified = false;
-    }
-  }
-
-  std::shared_ptr<Signal> signal_ = std::make_shared<Signal>();
-
- public:
-  std::shared_ptr<const Request> request;
-  std::shared_ptr<Outbox> outbox;
-  Received got;
-};
-
-// Holds the engine thread inside a step until it is opened.
-class Gate {
- public:
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++num_arrived_;
-    changed_.notify_all();
-    changed_.wait_for(lock, kPatience, [&] { return open_; });
-  }
-  bool WaitForArrival() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] { return num_arrived_ > 0; });
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int num_arrived_ = 0;
-  bool open_ = false;
-};
-
-Request Endless(uint64_t id) { return MakeRequest(id, 10, 490); }
 
 TEST(EngineLoop, AnswersARequest) {
   FakeRunner runner(SmallLimits());

@@ -84,8 +84,8 @@ inline int64_t NumTokens(const StepBatch& batch) {
 class Harness {
  public:
   explicit Harness(const RunnerLimits& limits = SmallLimits(),
-                   const SchedulerConfig& config = SmallConfig())
-      : runner(limits), scheduler(limits, config, observer) {}
+                   const SchedulerConfig& config = SmallConfig(), Overlap overlap = Overlap::kNo)
+      : runner(limits, overlap), scheduler(limits, config, observer) {}
 
   void Add(const Request& request) {
     auto shared = std::make_shared<const Request>(request);

@@ -21,29 +21,152 @@ bool Contains(std::span<const TokenId> ids, TokenId id) {
 
 }  // namespace
 
-FakeRunner::FakeRunner(const RunnerLimits& limits)
+FakeRunner::FakeRunner(const RunnerLimits& limits, Overlap overlap)
     : limits_(limits),
+      overlap_(overlap),
       slots_(static_cast<size_t>(limits.num_pages * limits.page_tokens), 0),
       written_by_(static_cast<size_t>(limits.num_pages), -1),
       read_by_(static_cast<size_t>(limits.num_pages), -1) {}
 
+FakeRunner::OwnedBatch::OwnedBatch(const StepBatch& from) : batch(from) {
+  for (const SequenceStep& step : from.sequences) {
+    histories.emplace_back(step.history.begin(), step.history.end());
+    pages.emplace_back(step.pages.begin(), step.pages.end());
+    sampling.push_back(*step.sampling);
+    eos_ids.emplace_back(step.eos_ids.begin(), step.eos_ids.end());
+  }
+  for (size_t i = 0; i < batch.sequences.size(); ++i) {
+    SequenceStep& step = batch.sequences[i];
+    step.history = histories[i];
+    step.pages = pages[i];
+    step.sampling = &sampling[i];
+    step.eos_ids = eos_ids[i];
+  }
+}
+
 void FakeRunner::Run(const StepBatch& batch, StepResult& result) {
+  if (!under_way_.empty()) Report("Run while a step is under way");
+  Begin(batch);
+  Compute(batch, result);
+}
+
+void FakeRunner::Launch(const StepBatch& batch) {
+  if (!overlaps()) Report("Launch of a runner that does not overlap");
+  if (under_way_.size() >= 2) Report("a third step under way");
+  Begin(batch);
+  if (launch_fails_.exchange(false)) {
+    for (const OwnedBatch& launched : under_way_) WriteRubbish(launched.batch);
+    WriteRubbish(batch);
+    under_way_.clear();
+    throw DeviceError("fake launch failure at address 0x1234");
+  }
+  if (!under_way_.empty()) num_ahead_ += 1;
+  under_way_.emplace_back(batch);
+}
+
+void FakeRunner::Await(StepResult& result) {
+  if (on_await_) on_await_();
+  if (under_way_.empty()) {
+    Report("Await without a step under way");
+    throw InternalError("no step is under way");
+  }
+  const OwnedBatch launched = std::move(under_way_.front());
+  under_way_.pop_front();
+  try {
+    Compute(launched.batch, result);
+  } catch (const DeviceError&) {
+    for (const OwnedBatch& other : under_way_) WriteRubbish(other.batch);
+    under_way_.clear();
+    throw;
+  }
+}
+
+void FakeRunner::Begin(const StepBatch& batch) {
   if (on_step_) on_step_(batch);
   ++num_steps_;
-  result.sequences.assign(batch.sequences.size(), {});
   CheckBatch(batch);
+  CheckPending(batch);
+  CheckPagesUnderWay(batch);
+}
+
+void FakeRunner::Compute(const StepBatch& batch, StepResult& result) {
+  result.sequences.assign(batch.sequences.size(), {});
+  std::vector<TokenId> drawn;
   for (size_t i = 0; i < batch.sequences.size(); ++i) {
     ComputeSequence(batch.sequences[i], result.sequences[i]);
+    const auto& sampled = result.sequences[i].sampled;
+    drawn.push_back(sampled ? sampled->token.id : -1);
   }
+  drawn_ = std::move(drawn);
   if (num_failing_ > 0) {
     --num_failing_;
+    WriteRubbish(batch);
+    throw DeviceError("fake device failure at address 0x1234");
+  }
+}
+
+void FakeRunner::WriteRubbish(const StepBatch& batch) {
+  for (const SequenceStep& step : batch.sequences) {
+    for (int64_t i = step.first; i < step.first + step.count; ++i) {
+      const PageId page = step.pages[static_cast<size_t>(i / limits_.page_tokens)];
+      slots_[static_cast<size_t>(page * limits_.page_tokens + i % limits_.page_tokens)] = 0xBAD;
+    }
+  }
+}
+
+// What runner.h says of SequenceStep::follows.
+void FakeRunner::CheckPending(const StepBatch& batch) {
+  bool has_pending = false;
+  for (const SequenceStep& step : batch.sequences) {
+    if (step.follows < 0) continue;
+    has_pending = true;
+    if (under_way_.size() != 1) return Report("a pending token without a step under way");
+    const auto& before = under_way_.back().batch.sequences;
+    const auto followed = static_cast<size_t>(step.follows);
+    if (followed >= before.size()) return Report("a pending token of no sequence");
+    if (!before[followed].sample) Report("a pending token that is not drawn");
+    if (before[followed].total() != static_cast<int64_t>(step.history.size()) ||
+        !std::ranges::equal(before[followed].history,
+                            step.history.first(before[followed].history.size()))) {
+      Report("a pending token of another history");
+    }
+    const SamplingParams& sampling = *step.sampling;
+    if (sampling.repetition_penalty != 1.0f || sampling.frequency_penalty != 0.0f ||
+        sampling.presence_penalty != 0.0f) {
+      Report("a pending token with penalties");
+    }
+  }
+  const auto reports = [](const SequenceStep& step) { return step.prompt_logprobs; };
+  if (has_pending && std::ranges::any_of(batch.sequences, reports)) {
+    Report("a pending token beside prompt log-probabilities");
+  }
+}
+
+// No page that a sequence of the step under way uses is written by another one, and none that it
+// writes is used by another one.
+void FakeRunner::CheckPagesUnderWay(const StepBatch& batch) {
+  if (under_way_.empty()) return;
+  const auto num_used = [&](const SequenceStep& step) {
+    const int64_t end = step.first + step.count;
+    return static_cast<size_t>((end + limits_.page_tokens - 1) / limits_.page_tokens);
+  };
+  const auto first_written = [&](const SequenceStep& step) {
+    return static_cast<size_t>(step.first / limits_.page_tokens);
+  };
+  const auto& before = under_way_.back().batch.sequences;
+  for (size_t i = 0; i < before.size(); ++i) {
     for (const SequenceStep& step : batch.sequences) {
-      for (int64_t i = step.first; i < step.first + step.count; ++i) {
-        const PageId page = step.pages[static_cast<size_t>(i / limits_.page_tokens)];
-        slots_[static_cast<size_t>(page * limits_.page_tokens + i % limits_.page_tokens)] = 0xBAD;
+      if (step.follows == static_cast<int32_t>(i)) continue;
+      for (size_t p = 0; p < num_used(before[i]); ++p) {
+        const auto pages = step.pages.first(num_used(step));
+        const auto at = std::ranges::find(pages, before[i].pages[p]);
+        if (at == pages.end()) continue;
+        const bool is_written_now = static_cast<size_t>(at - pages.begin()) >= first_written(step);
+        if (is_written_now || p >= first_written(before[i])) {
+          return Report("a page of a step under way is given to another sequence");
+        }
       }
     }
-    throw DeviceError("fake device failure at address 0x1234");
   }
 }
 
@@ -53,7 +176,7 @@ void FakeRunner::CheckBatch(const StepBatch& batch) {
   int64_t num_tokens = 0;
   for (size_t i = 0; i < batch.sequences.size(); ++i) {
     const SequenceStep& step = batch.sequences[i];
-    const auto total = static_cast<int64_t>(step.history.size());
+    const int64_t total = step.total();
     num_tokens += step.count;
     if (step.count < 1 || step.first < 0 || step.first + step.count > total) {
       Report("a chunk is empty or outside of its history");
@@ -95,7 +218,10 @@ void FakeRunner::ComputeSequence(const SequenceStep& step, SequenceResult& resul
   bool poisoned = false;
   const int64_t end = step.first + step.count;
   for (int64_t i = 0; i < end; ++i) {
-    const TokenId token = step.history[static_cast<size_t>(i)];
+    const auto at = static_cast<size_t>(i);
+    const bool is_pending = at >= step.history.size();
+    const TokenId token =
+        is_pending ? std::max(drawn_[static_cast<size_t>(step.follows)], 0) : step.history[at];
     hash = Extend(hash, token);
     poisoned |= token == poison_;
     const PageId page = step.pages[static_cast<size_t>(i / limits_.page_tokens)];

@@ -1,9 +1,10 @@
 // Op cases of what moves or converts elements: QuantizeRows, Convert, Embedding, SplitColumns,
-// GatherRows. Their references are exact.
+// GatherRows, GatherIds. Their references are exact.
 
 #include <cmath>
 
 #include "kernels/embedding.h"
+#include "kernels/gather_ids.h"
 #include "kernels/moe.h"
 #include "kernels/quantize.h"
 #include "kernels/split_columns.h"
@@ -184,6 +185,39 @@ class GatherRowsOp : public OpRun {
   TensorView y_;
 };
 
+// Every third token has no source, and every fifth row drew nothing.
+class GatherIdsOp : public OpRun {
+ public:
+  GatherIdsOp(Context& context, int64_t tokens, int64_t rows) : OpRun(context) {
+    std::vector<int32_t> drawn, sources, ids;
+    for (int64_t row = 0; row < rows; ++row) {
+      drawn.push_back(row % 5 == 4 ? -1 : static_cast<int32_t>(1000 + row));
+    }
+    for (int64_t t = 0; t < tokens; ++t) {
+      sources.push_back(t % 3 == 2 ? -1 : static_cast<int32_t>((t * 7 + 1) % rows));
+      ids.push_back(static_cast<int32_t>(t + 1));
+    }
+    drawn_ = tensors_.Input(Integers(drawn, {rows}));
+    sources_ = tensors_.Input(Integers(sources, {tokens}));
+    ids_ = tensors_.InOut(Integers(ids, {tokens}));
+  }
+  void Run(Context& context) override {
+    GatherIds(context, {.drawn = drawn_, .sources = sources_, .ids = ids_});
+  }
+  std::vector<std::vector<double>> Reference() const override {
+    std::vector<double> ids = ToDoubles(ids_);
+    for (size_t t = 0; t < ids.size(); ++t) {
+      const int32_t source = sources_.data<int32_t>()[t];
+      if (source >= 0) ids[t] = std::max(drawn_.data<int32_t>()[source], 0);
+    }
+    return {ids};
+  }
+
+ private:
+  ConstTensorView drawn_, sources_;
+  TensorView ids_;
+};
+
 OpCase QuantizeCase(OpUse use, int64_t rows, int64_t width) {
   return {.op = "quantize_rows",
           .shape = Times({rows, width}),
@@ -256,6 +290,18 @@ OpCase GatherCase(OpUse use, int64_t num_rows, int64_t tokens, int64_t width) {
           }};
 }
 
+OpCase GatherIdsCase(OpUse use, int64_t tokens, int64_t rows) {
+  return {.op = "gather_ids",
+          .shape = Times({tokens}) + " of " + std::to_string(rows),
+          .dtype = "i32",
+          .use = use,
+          .bytes = 12 * tokens,
+          .tolerance = DType::kI32,
+          .prepare = [=](Context& context) {
+            return std::make_unique<GatherIdsOp>(context, tokens, rows);
+          }};
+}
+
 }  // namespace
 
 void AddTableCases(std::vector<OpCase>& cases) {
@@ -285,6 +331,11 @@ void AddTableCases(std::vector<OpCase>& cases) {
   cases.push_back(GatherCase(OpUse::kTest, 7, 11, 37));
   cases.push_back(GatherCase(OpUse::kTest, 400, 90, 173));
 
+  cases.push_back(GatherIdsCase(OpUse::kTest, 0, 3));
+  cases.push_back(GatherIdsCase(OpUse::kTest, 1, 1));
+  cases.push_back(GatherIdsCase(OpUse::kTest, 37, 11));
+  cases.push_back(GatherIdsCase(OpUse::kTest, 301, 700));
+
   for (const int64_t tokens : {1, 16, 512}) {
     cases.push_back(QuantizeCase(OpUse::kBench, tokens, 512));
     cases.push_back(QuantizeCase(OpUse::kBench, tokens, 1408));
@@ -294,6 +345,7 @@ void AddTableCases(std::vector<OpCase>& cases) {
   cases.push_back(EmbeddingCase(OpUse::kBench, {512, 6400, 512, DType::kI8}));
   cases.push_back(ConvertCase(OpUse::kBench, 512 * 512, DType::kBf16));
   cases.push_back(GatherCase(OpUse::kBench, 1024, 512, 512));
+  cases.push_back(GatherIdsCase(OpUse::kBench, 512, 512));
 }
 
 }  // namespace tandem
