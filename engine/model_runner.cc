@@ -8,6 +8,7 @@
 #include "engine/weights/loader.h"
 #include "engine/weights/tensor_table.h"
 #include "kernels/core/devices.h"
+#include "kernels/matmul.h"
 
 namespace tandem {
 namespace {
@@ -163,7 +164,8 @@ std::string ModelRunner::DescribePlace() const {
     return std::string(Name(options_.isa)) + ", " + std::to_string(num_threads()) + " threads";
   }
   const DeviceReport report = ReportOf(options_.device);
-  return report.name + " (" + report.architecture + ")";
+  const std::string products = Describe(CountProducts(context_));
+  return report.name + " (" + report.architecture + ")" + (products.empty() ? "" : ", " + products);
 }
 
 ModelRunner::~ModelRunner() {

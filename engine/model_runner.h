@@ -72,7 +72,7 @@ class ModelRunner : public Runner {
   MemoryReport memory() const;
   RecordingCounts recordings() const { return recordings_.counts(); }
   bool records_steps() const { return records_; }
-  // "avx512bf16, 2 threads" or "NVIDIA H200 (sm_90)".
+  // "avx512bf16, 2 threads" or "NVIDIA H200 (sm_90)", and what library multiplies there.
   std::string DescribePlace() const;
 
  private:
