@@ -201,9 +201,7 @@ __global__ void __launch_bounds__(kMergedRows* kWarp) MergeKernel(AttentionWork<
   const PagedBatch& batch = work.batch;
   const int dim = batch.head_dim;
   const int token = static_cast<int>(row / work.num_heads);
-  const int sequence = SequenceOf(batch, token);
-  const int position = batch.context_lens[sequence] - (batch.cu_seqlens[sequence + 1] - token);
-  const KeyRange keys = KeysOf(position, work.window);
+  const KeyRange keys = KeysOf(PlaceOf(batch, token).position, work.window);
   constexpr int kPairs = kMaxPlainDim / 2 / kWarp;
   const int first_dim = static_cast<int>(threadIdx.x) % kWarp * 2;
 

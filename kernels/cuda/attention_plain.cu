@@ -91,9 +91,8 @@ __global__ void __launch_bounds__(kWarp) AttentionRowKernel(AttentionWork<Y> wor
   const int head = static_cast<int>(blockIdx.y);
   const int part = static_cast<int>(blockIdx.z);
   const int token = static_cast<int>(blockIdx.x);
-  const int sequence = SequenceOf(batch, token);
-  const int position = batch.context_lens[sequence] - (batch.cu_seqlens[sequence + 1] - token);
-  const Row<T> row{batch, sequence, head / work.group(), KeysOf(position, work.window)};
+  const TokenPlace place = PlaceOf(batch, token);
+  const Row<T> row{batch, place.sequence, head / work.group(), KeysOf(place.position, work.window)};
   const int64_t row_index = int64_t{token} * work.num_heads + head;
   const Partials& partials = work.partials;
 
