@@ -11,6 +11,7 @@
 #include "kernels/cuda/primitives/kv_page.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/cuda/primitives/row_norm.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
@@ -94,6 +95,8 @@ __device__ __forceinline__ void Pass(int head_dim, const float* x, const Store& 
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kHeadsPerBlock* kWarp)
     AttentionInputsKernel(AttentionInputsWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const int head = static_cast<int>(blockIdx.y * kHeadsPerBlock + threadIdx.x / kWarp);
   if (head >= work.heads_of_token()) return;  // whole warps, and nobody meets at a barrier
   const int64_t token = blockIdx.x;
@@ -153,8 +156,10 @@ void Run(Context& context, const AttentionInputsArgs& args) {
                                  .q = args.q.data<float>(),
                                  .num_heads = static_cast<int>(args.q.dim(1))};
   const int64_t heads = args.q.dim(1) + 2 * args.pool.layout().num_kv_heads;
-  const LaunchShape shape{{static_cast<unsigned>(args.q.dim(0)), NumBlocks(heads, kHeadsPerBlock)},
-                          kHeadsPerBlock * kWarp};
+  const LaunchShape shape{
+      .grid = {static_cast<unsigned>(args.q.dim(0)), NumBlocks(heads, kHeadsPerBlock)},
+      .block = kHeadsPerBlock * kWarp,
+      .waits_inside = true};
   Launch("attention_inputs", shape, context.stream, KernelFor<T>(work.batch.head_dim), work);
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/cuda/primitives/row_norm.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
@@ -26,6 +27,8 @@ struct RmsNormWork {
 
 template <typename Y, bool kRoundBeforeWeight>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp) RmsNormKernel(RmsNormWork<Y> work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t row = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= work.rows) return;  // whole warps, and nobody meets at a barrier
   const int64_t first = threadIdx.x % kWarp;
@@ -58,8 +61,10 @@ void Run(Context& context, const RmsNormArgs& args) {
       .width = args.x.dim(1),
       .eps = args.eps,
   };
-  Launch("rms_norm", {NumBlocks(work.rows, kRowsPerBlock), kRowsPerBlock * kWarp}, context.stream,
-         RmsNormKernel<Y, kRoundBeforeWeight>, work);
+  const LaunchShape shape{.grid = NumBlocks(work.rows, kRowsPerBlock),
+                          .block = kRowsPerBlock * kWarp,
+                          .waits_inside = true};
+  Launch("rms_norm", shape, context.stream, RmsNormKernel<Y, kRoundBeforeWeight>, work);
 }
 
 }  // namespace
