@@ -11,6 +11,7 @@ struct AdamWArgs;
 struct AddArgs;
 struct AttentionArgs;
 struct AttentionBackwardArgs;
+struct AttentionInputsArgs;
 struct CombineArgs;
 struct ConvertArgs;
 struct CrossEntropyGradientArgs;
@@ -92,6 +93,7 @@ struct DeviceOps {
   void (*sum_rows)(Context&, const SumRowsArgs&) = nullptr;
   void (*kv_write)(Context&, const KvWriteArgs&) = nullptr;
   void (*kv_copy_page)(Context&, const KvCopyPageArgs&) = nullptr;
+  void (*attention_inputs)(Context&, const AttentionInputsArgs&) = nullptr;
   void (*attention)(Context&, const AttentionArgs&) = nullptr;
   void (*combine)(Context&, const CombineArgs&) = nullptr;
   void (*nesterov)(Context&, const NesterovArgs&) = nullptr;

@@ -45,7 +45,7 @@ int64_t BufferBytes(const ModelConfig& config, DType dtype) {
   const int64_t narrow = SizeOf(ActivationOf(dtype));
   const int64_t hidden = config.hidden_size, q = config.num_heads * config.head_dim;
   const int64_t kv = config.num_kv_heads * config.head_dim, widest = Widest(config);
-  int64_t floats = 2 * kv + hidden;                         // k, v and the residual stream
+  int64_t floats = hidden;                                  // the residual stream
   floats += 4 * hidden + 2 * q + 2 * kv + q + 2 * kv;       // dhidden_ to dv_, and dqkv_
   if (config.qk_norm) floats += q + 2 * kv;                 // q_before_ and its like
   floats += widest;                                         // dactivated_

@@ -1,17 +1,16 @@
 #include "engine/model/transformer.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/attention_dropout.h"
+#include "kernels/attention_inputs.h"
 #include "kernels/embedding.h"
 #include "kernels/moe.h"
 #include "kernels/norm.h"
 #include "kernels/quantize.h"
-#include "kernels/split_columns.h"
 
 namespace tandem {
 namespace {
@@ -58,7 +57,6 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
       max_tokens_(max_tokens),
       keep_(keep) {
   const int64_t rows = max_tokens * std::max<int64_t>(config.moe.top_k, 1);
-  const int64_t kv_heads = config.num_kv_heads, dim = config.head_dim;
   const bool int8 = weights.dtype == DType::kI8;
   const Device device = weights.embedding.device();
   CHECK(keep == Keep::kNothing || !int8, "weights in i8 have no backward");
@@ -69,11 +67,9 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
   }
   hidden_ = Tensor(DType::kF32, {max_tokens, config.hidden_size}, device);
   normed_ = Tensor(activation_dtype_, {max_tokens, config.hidden_size}, device);
-  k_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim}, device);
-  v_ = Tensor(DType::kF32, {max_tokens, kv_heads, dim}, device);
   if (int8) {
-    const int64_t widest =
-        std::max({config.hidden_size, config.num_heads * dim, WidestFeedForward(config)});
+    const int64_t widest = std::max(
+        {config.hidden_size, config.num_heads * config.head_dim, WidestFeedForward(config)});
     quantized_ = Tensor(DType::kI8, {rows, widest}, device);
     row_scales_ = Tensor(DType::kF32, {rows}, device);
   }
@@ -84,8 +80,8 @@ Transformer::Transformer(const ModelConfig& config, const ModelWeights& weights,
 
 int64_t Transformer::activation_bytes() const {
   int64_t total = ActivationBytes(layers_);
-  for (const Tensor* tensor : {&layer_inputs_, &hidden_, &normed_, &k_, &v_, &quantized_,
-                               &row_scales_, &shared_output_, &branch_}) {
+  for (const Tensor* tensor :
+       {&layer_inputs_, &hidden_, &normed_, &quantized_, &row_scales_, &shared_output_, &branch_}) {
     total += tensor->size_bytes();
   }
   return total;
@@ -161,8 +157,6 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
   const TensorView normed = kept.attention_normed.view().Rows(0, tokens);
   const TensorView qkv = kept.qkv.view().Rows(0, tokens);
   const TensorView q = kept.q.view().Rows(0, tokens);
-  const TensorView k = k_.view().Rows(0, tokens);
-  const TensorView v = v_.view().Rows(0, tokens);
   const TensorView attended = kept.attended.view().Rows(0, tokens);
 
   Remember(context, hidden, kept.input);
@@ -173,17 +167,16 @@ void Transformer::AttentionBlock(Context& context, const TokenBatch& batch, KvPo
                    .w = weights.qkv,
                    .bias = Optional(weights.qkv_bias),
                    .y = qkv});  // [tokens, (heads + 2 kv_heads) * head_dim]
-  const std::array parts = {q, k, v};
-  SplitColumns(context, {.x = qkv, .parts = parts});  // [tokens, heads, head_dim] each
-  if (config_.qk_norm) {
-    const TensorView q_rows = q.Reshaped({tokens * config_.num_heads, dim});
-    const TensorView k_rows = k.Reshaped({tokens * config_.num_kv_heads, dim});
-    Norm(context, q_rows, weights.q_norm, q_rows);
-    Norm(context, k_rows, weights.k_norm, k_rows);
-  }
-  Rope(context, {.positions = batch.positions(), .table = rope_, .x = q});
-  Rope(context, {.positions = batch.positions(), .table = rope_, .x = k});
-  KvWrite(context, {.k = k, .v = v, .batch = batch.ragged(), .pool = pool, .layer = layer});
+  AttentionInputs(context, {.qkv = qkv,
+                            .positions = batch.positions(),
+                            .table = rope_,
+                            .q_norm = Optional(weights.q_norm),
+                            .k_norm = Optional(weights.k_norm),
+                            .eps = config_.norm_eps,
+                            .batch = batch.ragged(),
+                            .pool = pool,
+                            .layer = layer,
+                            .q = q});  // [tokens, heads, head_dim]
   const AttentionArgs attention{.q = q,
                                 .batch = batch.ragged(),
                                 .pool = pool,

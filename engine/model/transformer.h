@@ -111,8 +111,6 @@ class Transformer {
   Tensor layer_inputs_;                   // [layers * tokens, hidden], f32; kLayerInputs only
   Tensor hidden_;                         // [tokens, hidden], f32: the residual stream
   Tensor normed_;                         // [tokens, hidden], activation dtype: the final norm
-  Tensor k_;                              // [tokens, kv_heads, head_dim], f32
-  Tensor v_;                              // [tokens, kv_heads, head_dim], f32
   Tensor quantized_;                      // [rows, widest input], i8; int8 weights only
   Tensor row_scales_;                     // [rows], f32; int8 weights only
   Tensor shared_output_;                  // [tokens, hidden], f32; mixtures only

@@ -27,6 +27,7 @@
 #include "kernels/cuda/attention_tile.cuh"
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/launch.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 
 namespace tandem::cuda {
 namespace {
@@ -113,6 +114,8 @@ __device__ __forceinline__ void WriteStatistics(const AttentionWork<Y>& work, in
 // head_dim of 96, and spills.
 template <int kDim, typename Y, bool kInParts>
 __global__ void __launch_bounds__(kTileThreads, 2) AttentionKernel(AttentionWork<Y> work) {
+  AwaitPrevious();
+  LetNextStart();
   using Shared = std::conditional_t<kInParts, TileShared<kDim>, MergingShared<kDim>>;
   auto& shared = *reinterpret_cast<Shared*>(DynamicShared());
   const PagedBatch& batch = work.batch;
@@ -196,14 +199,14 @@ __global__ void __launch_bounds__(kTileThreads, 2) AttentionKernel(AttentionWork
 // A row's segments in ascending order, a warp a row; a lane two dims of every 64.
 template <typename Y>
 __global__ void __launch_bounds__(kMergedRows* kWarp) MergeKernel(AttentionWork<Y> work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t row = int64_t{blockIdx.x} * kMergedRows + threadIdx.x / kWarp;
   if (row >= work.num_rows) return;  // whole warps, and nobody meets at a barrier
   const PagedBatch& batch = work.batch;
   const int dim = batch.head_dim;
   const int token = static_cast<int>(row / work.num_heads);
-  const int sequence = SequenceOf(batch, token);
-  const int position = batch.context_lens[sequence] - (batch.cu_seqlens[sequence + 1] - token);
-  const KeyRange keys = KeysOf(position, work.window);
+  const KeyRange keys = KeysOf(PlaceOf(batch, token).position, work.window);
   constexpr int kPairs = kMaxPlainDim / 2 / kWarp;
   const int first_dim = static_cast<int>(threadIdx.x) % kWarp * 2;
 
@@ -232,16 +235,15 @@ __global__ void __launch_bounds__(kMergedRows* kWarp) MergeKernel(AttentionWork<
 
 template <int kDim, typename Y>
 void LaunchTiles(Context& context, const AttentionWork<Y>& work, int64_t tiles) {
+  const bool in_parts = work.partials.sums != nullptr;
   const LaunchShape shape{
-      {static_cast<unsigned>(tiles), static_cast<unsigned>(work.batch.num_kv_heads),
-       static_cast<unsigned>(work.partials.num_parts)},
-      kTileThreads,
-      sizeof(MergingShared<kDim>)};
-  if (work.partials.sums == nullptr) {
-    return Launch("attention", shape, context.stream, AttentionKernel<kDim, Y, false>, work);
-  }
-  Launch("attention", {shape.grid, shape.block, sizeof(TileShared<kDim>)}, context.stream,
-         AttentionKernel<kDim, Y, true>, work);
+      .grid = {static_cast<unsigned>(tiles), static_cast<unsigned>(work.batch.num_kv_heads),
+               static_cast<unsigned>(work.partials.num_parts)},
+      .block = kTileThreads,
+      .shared_bytes = in_parts ? sizeof(TileShared<kDim>) : sizeof(MergingShared<kDim>),
+      .waits_inside = true};
+  Launch("attention", shape, context.stream,
+         in_parts ? AttentionKernel<kDim, Y, true> : AttentionKernel<kDim, Y, false>, work);
 }
 
 template <typename Y>
@@ -289,8 +291,10 @@ void Run(Context& context, const AttentionArgs& args) {
     LaunchPlainAttention<__nv_bfloat16>(context, work);
   }
   if (num_parts > 1) {
-    Launch("attention_merge", {NumBlocks(work.num_rows, kMergedRows), kMergedRows * kWarp},
-           context.stream, MergeKernel<Y>, work);
+    const LaunchShape shape{.grid = NumBlocks(work.num_rows, kMergedRows),
+                            .block = kMergedRows * kWarp,
+                            .waits_inside = true};
+    Launch("attention_merge", shape, context.stream, MergeKernel<Y>, work);
   }
 }
 

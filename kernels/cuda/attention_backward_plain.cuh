@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kWarp) PlainQueriesKernel(PlainBackwardWork wo
   const int lane = static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.x);
   const int head = static_cast<int>(blockIdx.y);
-  const int sequence = SequenceOf(work.batch, token);
+  const int sequence = PlaceOf(work.batch, token).sequence;
   const CachedHead<T> keys{work.batch, sequence, head / (work.num_heads / work.batch.num_kv_heads)};
   const KeyRange range = KeysOf(token - work.batch.cu_seqlens[sequence], work.window);
   const int64_t row = int64_t{token} * work.num_heads + head;
@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(kWarp) PlainKeysKernel(PlainBackwardWork work)
   const int lane = static_cast<int>(threadIdx.x);
   const int token = static_cast<int>(blockIdx.x);
   const int kv_head = static_cast<int>(blockIdx.y);
-  const int sequence = SequenceOf(work.batch, token);
+  const int sequence = PlaceOf(work.batch, token).sequence;
   const CachedHead<T> keys{work.batch, sequence, kv_head};
   const int key = token - work.batch.cu_seqlens[sequence];
   const int num_left = work.batch.cu_seqlens[sequence + 1] - token;

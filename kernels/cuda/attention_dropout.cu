@@ -38,7 +38,7 @@ struct DroppedRow {
   template <typename Work>
   __device__ DroppedRow(const Work& work, TermsShared& terms)
       : index(int64_t{blockIdx.x} * work.num_heads + blockIdx.y),
-        keys{work.batch, SequenceOf(work.batch, static_cast<int>(blockIdx.x)),
+        keys{work.batch, PlaceOf(work.batch, static_cast<int>(blockIdx.x)).sequence,
              static_cast<int>(blockIdx.y) / (work.num_heads / work.batch.num_kv_heads)},
         range(KeysOf(static_cast<int>(blockIdx.x) - work.batch.cu_seqlens[keys.sequence],
                      work.window)),

@@ -84,6 +84,8 @@ __device__ __forceinline__ void AddValues(const Row<T>& row, int first_key, floa
 
 template <typename T, typename Y>
 __global__ void __launch_bounds__(kWarp) AttentionRowKernel(AttentionWork<Y> work) {
+  AwaitPrevious();
+  LetNextStart();
   auto& shared = StaticShared<RowShared>();
   const PagedBatch& batch = work.batch;
   const int dim = batch.head_dim;
@@ -91,9 +93,8 @@ __global__ void __launch_bounds__(kWarp) AttentionRowKernel(AttentionWork<Y> wor
   const int head = static_cast<int>(blockIdx.y);
   const int part = static_cast<int>(blockIdx.z);
   const int token = static_cast<int>(blockIdx.x);
-  const int sequence = SequenceOf(batch, token);
-  const int position = batch.context_lens[sequence] - (batch.cu_seqlens[sequence + 1] - token);
-  const Row<T> row{batch, sequence, head / work.group(), KeysOf(position, work.window)};
+  const TokenPlace place = PlaceOf(batch, token);
+  const Row<T> row{batch, place.sequence, head / work.group(), KeysOf(place.position, work.window)};
   const int64_t row_index = int64_t{token} * work.num_heads + head;
   const Partials& partials = work.partials;
 
@@ -148,10 +149,11 @@ __global__ void __launch_bounds__(kWarp) AttentionRowKernel(AttentionWork<Y> wor
 
 template <typename T, typename Y>
 void LaunchPlainAttention(Context& context, const AttentionWork<Y>& work) {
-  const LaunchShape shape{
-      {static_cast<unsigned>(work.num_rows / work.num_heads), static_cast<unsigned>(work.num_heads),
-       static_cast<unsigned>(work.partials.num_parts)},
-      kWarp};
+  const LaunchShape shape{.grid = {static_cast<unsigned>(work.num_rows / work.num_heads),
+                                   static_cast<unsigned>(work.num_heads),
+                                   static_cast<unsigned>(work.partials.num_parts)},
+                          .block = kWarp,
+                          .waits_inside = true};
   Launch("attention", shape, context.stream, AttentionRowKernel<T, Y>, work);
 }
 

@@ -111,17 +111,6 @@ struct TileOf {
   }
 };
 
-// The sequence that has the token. Every lane of a warp asks.
-__device__ __forceinline__ int SequenceOf(const PagedBatch& batch, int token) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  for (int first = 0;; first += kWarp) {
-    const int s = first + lane;
-    const bool ends_later = s < batch.num_seqs && batch.cu_seqlens[s + 1] > token;
-    const unsigned later = __ballot_sync(kAllLanes, ends_later);
-    if (later != 0) return first + __ffs(static_cast<int>(later)) - 1;
-  }
-}
-
 // ---- Segments become one ----
 
 struct MergeFactors {

@@ -10,6 +10,7 @@
 #include "kernels/cuda/primitives/elementwise.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/sampling.h"
 
 namespace tandem::cuda {
@@ -45,6 +46,8 @@ __device__ __forceinline__ float SumOfChain(const float* logits, int vocab, int 
 }
 
 __global__ void __launch_bounds__(kMaxThreads) LogSoftmaxKernel(StatisticsWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const float* logits = work.logits + int64_t{blockIdx.x} * work.vocab;
   float* statistics = work.statistics + int64_t{blockIdx.x} * 2;
   auto& scratch = StaticShared<SearchScratch>();
@@ -112,10 +115,11 @@ void LogSoftmaxStatistics(Context& context, const LogSoftmaxStatisticsArgs& args
   };
   const int threads =
       std::clamp((num_chains + kWarp - 1) / kWarp * kWarp, kMinThreads, kMaxThreads);
-  Launch("log_softmax_statistics",
-         {static_cast<unsigned>(rows), static_cast<unsigned>(threads),
-          static_cast<size_t>(num_chains) * sizeof(float)},
-         context.stream, LogSoftmaxKernel, work);
+  const LaunchShape shape{.grid = static_cast<unsigned>(rows),
+                          .block = static_cast<unsigned>(threads),
+                          .shared_bytes = static_cast<size_t>(num_chains) * sizeof(float),
+                          .waits_inside = true};
+  Launch("log_softmax_statistics", shape, context.stream, LogSoftmaxKernel, work);
 }
 
 void PickLogProbs(Context& context, const PickLogProbsArgs& args) {

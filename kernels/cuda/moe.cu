@@ -74,6 +74,8 @@ __device__ __forceinline__ int32_t SumBefore(int32_t value, int32_t* sum_of_warp
 }
 
 __global__ void __launch_bounds__(kPermuteThreads) MoePermuteKernel(PermuteWork work) {
+  AwaitPrevious();
+  LetNextStart();
   // [kPermuteWarps][num_experts]: how many choices a warp has of an expert, then the next row of it
   auto* const counts = reinterpret_cast<int32_t*>(DynamicShared());
   int32_t* const sum_of_warp = counts + kPermuteWarps * work.num_experts;
@@ -130,6 +132,8 @@ struct GatherWork {
 
 template <typename Piece>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp) GatherRowsKernel(GatherWork<Piece> work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t row = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= work.num_rows) return;
   const Piece* const from = work.x + int64_t{work.rows[row]} * work.width;
@@ -154,8 +158,10 @@ bool RunGather(Context& context, const GatherRowsArgs& args, int64_t row_bytes) 
                                .y = reinterpret_cast<Piece*>(args.y.bytes()),
                                .num_rows = args.rows.dim(0),
                                .width = row_bytes / kBytes};
-  Launch("gather_rows", {NumBlocks(work.num_rows, kRowsPerBlock), kRowsPerBlock * kWarp},
-         context.stream, GatherRowsKernel<Piece>, work);
+  const LaunchShape shape{.grid = NumBlocks(work.num_rows, kRowsPerBlock),
+                          .block = kRowsPerBlock * kWarp,
+                          .waits_inside = true};
+  Launch("gather_rows", shape, context.stream, GatherRowsKernel<Piece>, work);
   return true;
 }
 
@@ -222,6 +228,8 @@ struct CombineWork {
 // A block a token.
 template <bool kAligned>
 __global__ void __launch_bounds__(kCombineThreads) MoeCombineKernel(CombineWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t token = blockIdx.x;
   const int32_t* const row_of = work.row_of + token * work.top_k;
   const float* const weights = work.weights + token * work.top_k;
@@ -309,8 +317,11 @@ void MoePermute(Context& context, const MoePermuteArgs& args) {
                          .num_experts = static_cast<int>(args.num_experts),
                          .top_k = static_cast<int>(args.experts.dim(1))};
   const size_t counts = static_cast<size_t>(kPermuteWarps) * (args.num_experts + 1);
-  Launch("moe_permute", {1, kPermuteThreads, counts * sizeof(int32_t)}, context.stream,
-         MoePermuteKernel, work);
+  const LaunchShape shape{.grid = 1,
+                          .block = kPermuteThreads,
+                          .shared_bytes = counts * sizeof(int32_t),
+                          .waits_inside = true};
+  Launch("moe_permute", shape, context.stream, MoePermuteKernel, work);
 }
 
 void GatherRows(Context& context, const GatherRowsArgs& args) {
@@ -333,7 +344,9 @@ void MoeCombine(Context& context, const MoeCombineArgs& args) {
                          .top_k = static_cast<int>(args.row_of.dim(1))};
   const bool is_aligned =
       work.width % 4 == 0 && Fits(work.y_rows, 16) && Fits(work.shared, 16) && Fits(work.y, 16);
-  Launch("moe_combine", {static_cast<unsigned>(args.y.dim(0)), kCombineThreads}, context.stream,
+  const LaunchShape shape{
+      .grid = static_cast<unsigned>(args.y.dim(0)), .block = kCombineThreads, .waits_inside = true};
+  Launch("moe_combine", shape, context.stream,
          is_aligned ? MoeCombineKernel<true> : MoeCombineKernel<false>, work);
 }
 

@@ -96,6 +96,8 @@ struct WarpScores {
 };
 
 __global__ void __launch_bounds__(kRouteThreads) MoeRouteKernel(RouteWork work) {
+  AwaitPrevious();
+  LetNextStart();
   auto& shared = StaticShared<WarpScores>();
   const int64_t token = int64_t{blockIdx.x} * kTokensPerBlock + threadIdx.x / kWarp;
   if (token >= work.tokens) return;  // whole warps, and nobody meets at a barrier
@@ -191,8 +193,10 @@ void MoeRoute(Context& context, const MoeRouteArgs& args) {
                        .is_sigmoid = args.score == MoeScore::kSigmoid,
                        .renormalise = args.renormalise};
   if (work.tokens == 0) return;
-  Launch("moe_route", {NumBlocks(work.tokens, kTokensPerBlock), kRouteThreads}, context.stream,
-         MoeRouteKernel, work);
+  const LaunchShape shape{.grid = NumBlocks(work.tokens, kTokensPerBlock),
+                          .block = kRouteThreads,
+                          .waits_inside = true};
+  Launch("moe_route", shape, context.stream, MoeRouteKernel, work);
 }
 
 void MoeRouteBackward(Context& context, const MoeRouteBackwardArgs& args) {

@@ -1,10 +1,12 @@
-// Bound by memory. A warp does a row: its lanes sum every 32nd square ascending, then a butterfly.
+// Bound by memory. A warp does a row, in the order of primitives/row_norm.cuh.
 
 #include "kernels/norm.h"
 
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
+#include "kernels/cuda/primitives/row_norm.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
 namespace tandem::cuda {
@@ -25,22 +27,21 @@ struct RmsNormWork {
 
 template <typename Y, bool kRoundBeforeWeight>
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp) RmsNormKernel(RmsNormWork<Y> work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t row = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= work.rows) return;  // whole warps, and nobody meets at a barrier
   const int64_t first = threadIdx.x % kWarp;
   float* x = work.x + row * work.width;
   const float* delta = work.delta == nullptr ? nullptr : work.delta + row * work.width;
-  float squares = 0.0f;
-  for (int64_t i = first; i < work.width; i += kWarp) {
+  const float scale = InverseRootMeanSquareOf(work.width, work.eps, [&](int64_t i) {
     float value = x[i];
     if (delta != nullptr) {
       value += delta[i];
       x[i] = value;
     }
-    squares += value * value;
-  }
-  const float mean = __fdiv_rn(WarpSum(squares), static_cast<float>(work.width));
-  const float scale = __fdiv_rn(1.0f, __fsqrt_rn(mean + work.eps));
+    return value;
+  });
   Y* y = work.y + row * work.width;
   for (int64_t i = first; i < work.width; i += kWarp) {
     float normal = x[i] * scale;  // each lane reads what it wrote itself
@@ -60,8 +61,10 @@ void Run(Context& context, const RmsNormArgs& args) {
       .width = args.x.dim(1),
       .eps = args.eps,
   };
-  Launch("rms_norm", {NumBlocks(work.rows, kRowsPerBlock), kRowsPerBlock * kWarp}, context.stream,
-         RmsNormKernel<Y, kRoundBeforeWeight>, work);
+  const LaunchShape shape{.grid = NumBlocks(work.rows, kRowsPerBlock),
+                          .block = kRowsPerBlock * kWarp,
+                          .waits_inside = true};
+  Launch("rms_norm", shape, context.stream, RmsNormKernel<Y, kRoundBeforeWeight>, work);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/elementwise.cuh"
+#include "kernels/cuda/primitives/row_norm.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
 namespace tandem::cuda {
@@ -49,10 +50,8 @@ __global__ void __launch_bounds__(kRowsPerBlock* kWarp) RowFactorsKernel(RmsNorm
     squares += value * value;
     products += dy[i] * work.weight[i] * value;
   }
-  const auto width = static_cast<float>(work.width);
-  const float mean = __fdiv_rn(WarpSum(squares), width);
-  const float scale = __fdiv_rn(1.0f, __fsqrt_rn(mean + work.eps));
-  const float share = __fdiv_rn(WarpSum(products), width) * scale * scale;
+  const float scale = InverseRootMeanSquare(squares, work.width, work.eps);
+  const float share = __fdiv_rn(WarpSum(products), static_cast<float>(work.width)) * scale * scale;
   if (lane == 0) work.factors[row] = {scale, share};
 }
 

@@ -36,6 +36,7 @@ DeviceOps Ops() {
       .sum_rows = SumRows,
       .kv_write = KvWrite,
       .kv_copy_page = KvCopyPage,
+      .attention_inputs = AttentionInputs,
       .attention = Attention,
       .combine = Combine,
       .nesterov = Nesterov,

@@ -11,6 +11,7 @@ void AdamW(Context& context, const AdamWArgs& args);
 void Add(Context& context, const AddArgs& args);
 void Attention(Context& context, const AttentionArgs& args);
 void AttentionBackward(Context& context, const AttentionBackwardArgs& args);
+void AttentionInputs(Context& context, const AttentionInputsArgs& args);
 void Combine(Context& context, const CombineArgs& args);
 void Convert(Context& context, const ConvertArgs& args);
 void CrossEntropyGradient(Context& context, const CrossEntropyGradientArgs& args);

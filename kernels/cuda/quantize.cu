@@ -6,6 +6,7 @@
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/elementwise.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/cuda/primitives/quantization.cuh"
 #include "kernels/cuda/primitives/warp.cuh"
 
@@ -23,6 +24,8 @@ struct QuantizeWork {
 };
 
 __global__ void __launch_bounds__(kRowsPerBlock* kWarp) QuantizeRowsKernel(QuantizeWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const int64_t row = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.x / kWarp;
   if (row >= work.rows) return;  // whole warps, and nobody meets at a barrier
   const int64_t first = threadIdx.x % kWarp;
@@ -68,8 +71,10 @@ void QuantizeRows(Context& context, const QuantizeRowsArgs& args) {
   const QuantizeWork work{args.x.data<float>(), args.y.data<int8_t>(), args.scales.data<float>(),
                           args.x.dim(0), args.x.dim(1)};
   if (work.rows == 0) return;
-  Launch("quantize_rows", {NumBlocks(work.rows, kRowsPerBlock), kRowsPerBlock * kWarp},
-         context.stream, QuantizeRowsKernel, work);
+  const LaunchShape shape{.grid = NumBlocks(work.rows, kRowsPerBlock),
+                          .block = kRowsPerBlock * kWarp,
+                          .waits_inside = true};
+  Launch("quantize_rows", shape, context.stream, QuantizeRowsKernel, work);
 }
 
 void Convert(Context& context, const ConvertArgs& args) {

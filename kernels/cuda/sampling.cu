@@ -20,6 +20,7 @@
 #include "kernels/cuda/primitives/block_search.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/numbers.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/cuda/row_threads.h"
 #include "kernels/sampling.h"
 
@@ -190,6 +191,8 @@ __device__ int DrawFrom(const RowWork& how, const float* logits, float largest, 
 __device__ bool IsNumber(float value) { return value > -INFINITY && value < INFINITY; }
 
 __global__ void __launch_bounds__(kMaxRowThreads) SampleKernel(SampleWork work) {
+  AwaitPrevious();
+  LetNextStart();
   auto& scratch = StaticShared<SearchScratch>();
   const RowWork& how = work.rows[blockIdx.x];
   const int vocab = work.vocab;
@@ -307,9 +310,11 @@ void SampleSome(Context& context, const SampleArgs& args, int64_t first, int64_t
     work.scratch = scope.Take<uint32_t>(count * work.row_words);
     shared_bytes = 0;
   }
-  Launch("sample",
-         {static_cast<unsigned>(count), RowThreads(vocab), static_cast<size_t>(shared_bytes)},
-         context.stream, SampleKernel, work);
+  const LaunchShape shape{.grid = static_cast<unsigned>(count),
+                          .block = RowThreads(vocab),
+                          .shared_bytes = static_cast<size_t>(shared_bytes),
+                          .waits_inside = true};
+  Launch("sample", shape, context.stream, SampleKernel, work);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "kernels/cuda/ops.h"
 #include "kernels/cuda/primitives/block_search.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
+#include "kernels/cuda/primitives/ptx.cuh"
 #include "kernels/cuda/row_threads.h"
 #include "kernels/sampling.h"
 
@@ -32,6 +33,8 @@ __device__ __forceinline__ uint32_t KeyOf(float logit) {
 }
 
 __global__ void __launch_bounds__(kMaxRowThreads) TopIdsKernel(TopIdsWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const float* logits = work.logits + int64_t{blockIdx.x} * work.vocab;
   int32_t* ids = work.ids + int64_t{blockIdx.x} * work.count;
   Candidate* candidates = work.candidates + int64_t{blockIdx.x} * work.count;
@@ -80,8 +83,9 @@ void TopIds(Context& context, const TopIdsArgs& args) {
       .vocab = static_cast<int>(args.logits.dim(1)),
       .count = static_cast<int>(args.ids.dim(1)),
   };
-  Launch("top_ids", {static_cast<unsigned>(rows), RowThreads(work.vocab)}, context.stream,
-         TopIdsKernel, work);
+  const LaunchShape shape{
+      .grid = static_cast<unsigned>(rows), .block = RowThreads(work.vocab), .waits_inside = true};
+  Launch("top_ids", shape, context.stream, TopIdsKernel, work);
 }
 
 }  // namespace tandem::cuda

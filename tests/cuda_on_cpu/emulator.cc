@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct Thread {
   Index3 index;
   int linear = 0;
   State state = State::kReady;
+  bool has_awaited = false;              // kernels before this one
   std::source_location where;            // of what it waits at
   std::vector<Copy> pending;             // of the group that is open
   std::deque<std::vector<Copy>> groups;  // committed, oldest first
@@ -81,6 +83,16 @@ class Block {
 
   void Run(const Index3& index);
 
+  // Before the first block.
+  void OpenMemory() { access_.emplace(); }
+  void AwaitPrevious() {
+    current_->has_awaited = true;
+    if (!access_) OpenMemory();
+  }
+  void LetNextStart() {
+    if (!shape_.waits_inside || current_->has_awaited) return;
+    Fail("calls LetNextStart before AwaitPrevious");
+  }
   Thread& current() { return *current_; }
   const Index3& index() const { return index_; }
   const LaunchShape& shape() const { return shape_; }
@@ -105,6 +117,7 @@ class Block {
 
   const std::string& kernel_;
   const LaunchShape& shape_;
+  std::optional<DeviceAccess> access_;
   const std::function<void()>& body_;
   const Schedule& schedule_;
   std::mt19937_64 random_;
@@ -189,6 +202,9 @@ void Block::ThreadMain(void* self) {
     block.body_();
     if (!thread.pending.empty() || !thread.groups.empty()) {
       block.Fail("ends with asynchronous copies that it never waited for");
+    }
+    if (block.shape_.waits_inside && !thread.has_awaited) {
+      block.Fail("ends without AwaitPrevious, in a launch that waits inside");
     }
   } catch (...) {
     block.KeepFailure(std::current_exception());
@@ -374,7 +390,7 @@ void Launch(const std::string& kernel, const LaunchShape& shape,
   // On the heap, and all that is used after a fault too: siglongjmp does not restore registers.
   const auto block = std::make_unique<Block>(kernel, shape, thread_body, schedule, stacks);
   running_block = block.get();
-  const DeviceAccess access;
+  if (!shape.waits_inside) block->OpenMemory();
   const MemoryFaultScope scope;
   // A fault leaves the fibers where they are: kernels own nothing, and stacks are used again.
   if (sigsetjmp(memory_fault, 1) != 0) {
@@ -404,6 +420,9 @@ void WarpOperation(const char* name, uint32_t mask, void* operand, WarpFunction 
                    const std::source_location& where) {
   running_block->WarpOperation(name, mask, operand, compute, where);
 }
+
+void AwaitPrevious() { running_block->AwaitPrevious(); }
+void LetNextStart() { running_block->LetNextStart(); }
 
 void DeferCopy(void* to, const void* from, size_t bytes, size_t zeros) {
   running_block->current().pending.push_back({to, from, bytes, zeros});

@@ -57,6 +57,9 @@ struct LaunchShape {
   Extent3 grid;
   Extent3 block;
   size_t shared_bytes = 0;  // dynamic
+  // The kernel may start before the one before it has ended: device memory is nobody's until a
+  // thread has called AwaitPrevious, and each thread calls it before it ends.
+  bool waits_inside = false;
 };
 
 // Runs `thread_body` for every thread of every block; returns when all are done. Throws Fault, or
@@ -85,6 +88,11 @@ int Barrier(int value, const std::source_location& where);
 using WarpFunction = void (*)(void* const operands[kWarpSize]);
 void WarpOperation(const char* name, uint32_t mask, void* operand, WarpFunction compute,
                    const std::source_location& where);
+
+// This thread waits for the kernels before, and then lets the one after it start. Of no effect in a
+// launch that does not wait inside.
+void AwaitPrevious();
+void LetNextStart();
 
 // Copies that happen when they are waited for, and not before: what reads too early reads poison.
 void DeferCopy(void* to, const void* from, size_t bytes, size_t zeros);

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/ptx.cuh"
+#include "tests/cuda_on_cpu/device_memory.h"
 #include "tests/cuda_on_cpu/guarded_memory.h"
 #include "tests/cuda_on_cpu/schedules.h"
 
@@ -243,6 +244,71 @@ TEST_F(SeededDefects, AWarpOperationWithoutAllLanesIsAFault) {
         Launch("partial", {1, 32}, nullptr, PartialMask, out.data());
       },
       "partial", "is not for all lanes");
+}
+
+// ---- Launches that overlap ----
+
+template <bool kWithWait>
+__global__ void AwaitWithHalf(int* out) {
+  if (threadIdx.x >= 32) return;  // half of them
+  if constexpr (kWithWait) cuda::AwaitPrevious();
+  out[threadIdx.x] = 1;
+}
+
+__global__ void AwaitWithAll(int* out) {
+  cuda::AwaitPrevious();
+  cuda::LetNextStart();
+  if (threadIdx.x < 32) out[threadIdx.x] = 1;
+}
+
+__global__ void LetNextStartTooSoon() {
+  cuda::LetNextStart();
+  cuda::AwaitPrevious();
+}
+
+constexpr cuda::LaunchShape kWaitsInside{.grid = 2, .block = 64, .waits_inside = true};
+
+TEST_F(SeededDefects, AThreadThatEndsWithoutWaitingForTheKernelBeforeIsAFault) {
+  std::vector<int> out(32);
+  const char* const what = "ends without AwaitPrevious, in a launch that waits inside";
+  ExpectFaults([&] { Launch("half", kWaitsInside, nullptr, AwaitWithHalf<true>, out.data()); },
+               "half", what);
+  ExpectFaults([&] { Launch("none", kWaitsInside, nullptr, AwaitWithHalf<false>, out.data()); },
+               "none", what);
+  for (const std::string& fault : Faults([&] {
+         Launch("all", kWaitsInside, nullptr, AwaitWithAll, out.data());
+         // What waits for nothing may wait, or not.
+         Launch("all", {2, 64}, nullptr, AwaitWithAll, out.data());
+         Launch("half", {2, 64}, nullptr, AwaitWithHalf<false>, out.data());
+       })) {
+    EXPECT_EQ(fault, "");
+  }
+}
+
+TEST_F(SeededDefects, LettingTheNextKernelStartTooSoonIsAFault) {
+  ExpectFaults([] { Launch("soon", kWaitsInside, nullptr, LetNextStartTooSoon); }, "soon",
+               "calls LetNextStart before AwaitPrevious");
+}
+
+__global__ void ReadThenAwait(const int* in, int* out) {
+  const int value = in[threadIdx.x];
+  cuda::AwaitPrevious();
+  out[threadIdx.x] = value;
+}
+
+__global__ void AwaitThenRead(const int* in, int* out) {
+  cuda::AwaitPrevious();
+  out[threadIdx.x] = in[threadIdx.x];
+}
+
+TEST_F(SeededDefects, AReadBeforeTheKernelBeforeHasEndedIsAFault) {
+  auto* const memory = static_cast<int*>(cuda_on_cpu::AllocateDevice(128 * sizeof(int)));
+  const auto launch = [&](void (*kernel)(const int*, int*)) {
+    return [=] { Launch("reads", kWaitsInside, nullptr, kernel, memory, memory + 64); };
+  };
+  ExpectFaults(launch(ReadThenAwait), "reads", "which is not memory that it may use");
+  for (const std::string& fault : Faults(launch(AwaitThenRead))) EXPECT_EQ(fault, "");
+  cuda_on_cpu::ReleaseDevice(memory);
 }
 
 __global__ void Nothing() {}

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/primitives/warp.cuh"
 #include "kernels/kv_pages.h"
 
 namespace tandem::cuda {
@@ -58,6 +59,29 @@ __device__ __forceinline__ int FindSequence(const PagedBatch& batch, int64_t tok
     }
   }
   return low;
+}
+
+struct TokenPlace {
+  int sequence = 0;
+  int position = 0;
+};
+
+// Every lane of a warp asks for the same token. Lanes look at a sequence each, at all that the
+// answer needs of it: no load waits for another.
+__device__ __forceinline__ TokenPlace PlaceOf(const PagedBatch& batch, int64_t token) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int first = 0; first < batch.num_seqs; first += kWarp) {
+    const int s = first + lane;
+    const bool is_there = s < batch.num_seqs;
+    const int end = is_there ? batch.cu_seqlens[s + 1] : 0;
+    const int context_len = is_there ? batch.context_lens[s] : 0;
+    const unsigned later = __ballot_sync(kAllLanes, end > token);
+    if (later == 0) continue;
+    const int owner = __ffs(static_cast<int>(later)) - 1;
+    const int position = context_len - (end - static_cast<int>(token));
+    return {first + owner, __shfl_sync(kAllLanes, position, owner)};
+  }
+  return {};  // no batch ends before its last token
 }
 
 inline PagedBatch PagedBatchOf(const RaggedBatch& batch, const KvPool& pool, int64_t layer) {

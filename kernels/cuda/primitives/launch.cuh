@@ -15,7 +15,29 @@ struct LaunchShape {
   dim3 grid;
   dim3 block;
   size_t shared_bytes = 0;  // dynamic
+  // Each thread calls AwaitPrevious (ptx.cuh) before it touches global memory, so the kernel may
+  // start while the one before it in the stream ends ("programmatic dependent launch"; recordings
+  // keep it, since CUDA 12.3).
+  bool waits_inside = false;
 };
+
+// False: no kernel starts before the one before it has ended.
+inline constexpr bool kOverlapLaunches = true;
+
+#if defined(__CUDACC__)
+// From sm_90 on. A process has one device.
+inline bool DeviceOverlapsLaunches() {
+  static const bool overlaps = [] {
+    int device = 0;
+    int major = 0;
+    return cudaGetDevice(&device) == cudaSuccess &&
+           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) ==
+               cudaSuccess &&
+           major >= 9;
+  }();
+  return overlaps;
+}
+#endif
 
 // Blocks of `per_block` that cover `items`.
 inline unsigned NumBlocks(int64_t items, int64_t per_block) {
@@ -41,6 +63,13 @@ void Launch(const char* name, const LaunchShape& shape, void* stream, void (*ker
     config.blockDim = shape.block;
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = static_cast<cudaStream_t>(stream);
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    if (kOverlapLaunches && shape.waits_inside && DeviceOverlapsLaunches()) {
+      config.attrs = &overlap;
+      config.numAttrs = 1;
+    }
     error = cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
   }
   if (error != cudaSuccess) {
@@ -49,7 +78,7 @@ void Launch(const char* name, const LaunchShape& shape, void* stream, void (*ker
 #else
   (void)stream;
   cuda_on_cpu::Launch(
-      name, {shape.grid, shape.block, shape.shared_bytes},
+      name, {shape.grid, shape.block, shape.shared_bytes, shape.waits_inside},
       [kernel, ... values = std::decay_t<Arguments>(arguments)] { kernel(values...); });
 #endif
 }

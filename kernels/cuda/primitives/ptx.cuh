@@ -47,6 +47,30 @@ __device__ __forceinline__ uint32_t SharedAddress(const void* p) {
 }
 #endif
 
+// ---- Launches that overlap (LaunchShape::waits_inside) ----
+
+// Returns when all kernels before this one have ended and what they wrote can be read. Every thread
+// calls it before it reads or writes global memory: until then others may write what it reads, and
+// read where it writes. In other launches it does nothing.
+__device__ __forceinline__ void AwaitPrevious() {
+#if !defined(__CUDACC__)
+  cuda_on_cpu::AwaitPrevious();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;\n" ::: "memory");
+#endif
+}
+
+// The next kernel may start, and wait, once every block of this one has said so or has ended; it
+// takes no block's place then. Called after AwaitPrevious, at the begin: a kernel that starts early
+// so knows that all but the one before it have ended.
+__device__ __forceinline__ void LetNextStart() {
+#if !defined(__CUDACC__)
+  cuda_on_cpu::LetNextStart();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+#endif
+}
+
 // ---- Asynchronous copies: 16 bytes from global to shared memory, past the first cache ----
 
 // Both addresses multiples of 16. `bytes`, 0 to 16, are read; zeros fill the rest.
