@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 #include "kernels/activation.h"
 #include "kernels/core/shape_check.h"
 #include "kernels/core/workspace.h"
@@ -32,21 +36,68 @@ void Gather(Context& context, WorkspaceScope& scratch, MatmulGroupedArgs& args) 
   args.rows = {};
 }
 
+// Sorts rows, multiplies, and puts what comes out back where it belongs.
+void RunUnsorted(Context& context, const MatmulGroupedArgs& args) {
+  const int64_t num_rows = args.groups.dim(0),
+                each = num_rows / std::max<int64_t>(args.x.dim(0), 1);
+  const auto num_groups = static_cast<int32_t>(args.w.size());
+  const int32_t* const groups = args.groups.data<int32_t>();
+  std::vector<int32_t> offsets = {0}, order, rows;
+  for (int32_t group = 0; group < num_groups; ++group) {
+    for (int64_t row = 0; row < num_rows; ++row) {
+      if (groups[row] == group) order.push_back(static_cast<int32_t>(row));
+    }
+    offsets.push_back(static_cast<int32_t>(order.size()));
+  }
+  CHECK(static_cast<int64_t>(order.size()) == num_rows, "a row of no group", num_rows);
+  for (const int32_t row : order) rows.push_back(static_cast<int32_t>(row / each));
+  WorkspaceScope scratch(context.workspace);
+  MatmulGroupedArgs sorted = args;
+  sorted.groups = {};
+  sorted.offsets = ConstTensorView(offsets.data(), {num_groups + 1});
+  sorted.rows = ConstTensorView(rows.data(), {num_rows});
+  const TensorView to = args.activated.empty() ? args.y : args.activated;
+  const TensorView from = scratch.TakeTensor(to.dtype(), to.shape());
+  (args.activated.empty() ? sorted.y : sorted.activated) = from;
+  MatmulGrouped(context, sorted);
+  const int64_t row_bytes = to.dim(1) * SizeOf(to.dtype());
+  for (int64_t i = 0; i < num_rows; ++i) {
+    std::memcpy(to.bytes() + order[static_cast<size_t>(i)] * row_bytes,
+                from.bytes() + i * row_bytes, static_cast<size_t>(row_bytes));
+  }
+}
+
 }  // namespace
+
+bool TakesUnsorted(const Context& context, int64_t tokens, int64_t top_k) {
+  constexpr int64_t kMostTokens = 32;
+  return context.device.kind != DeviceKind::kCpu && tokens <= kMostTokens &&
+         tokens * top_k <= kMostUnsortedRows;
+}
 
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   const auto num_groups = static_cast<int64_t>(args.w.size());
   Dim num_rows{"num_rows"};
   Dim num_offsets{"num_groups + 1", num_groups + 1};
   ShapeCheck check("MatmulGrouped");
-  check.Match("offsets", args.offsets, {num_offsets}).Type("offsets", args.offsets, {DType::kI32});
+  if (args.groups.empty()) {
+    check.Match("offsets", args.offsets, {num_offsets})
+        .Type("offsets", args.offsets, {DType::kI32});
+  } else {
+    check.Match("groups", args.groups, {num_rows}).Type("groups", args.groups, {DType::kI32});
+    CHECK(num_rows <= kMostUnsortedRows && args.rows.empty() && args.offsets.empty(),
+          num_rows.value());
+  }
   if (num_groups == 0) return;
   const PackedMatrix& first = args.w.front();
   Dim n{"n", first.n()};
   Dim k{"k", first.k()};
   Dim rows_of_x{"rows of x"};
   check.Match("x", args.x, {rows_of_x, k}).Type("x", args.x, {first.input_dtype()});
-  if (args.rows.empty()) {
+  if (!args.groups.empty()) {
+    CHECK(rows_of_x > 0 ? num_rows % rows_of_x == 0 : num_rows == 0, num_rows.value(),
+          rows_of_x.value());
+  } else if (args.rows.empty()) {
     check.Match("x", args.x, {num_rows, k});
   } else {
     check.Match("rows", args.rows, {num_rows}).Type("rows", args.rows, {DType::kI32});
@@ -67,6 +118,7 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
     CHECK(w.n() == n && w.k() == k && w.dtype() == first.dtype(), w.n(), w.k(), Name(w.dtype()));
   }
   if (RunOnDevice(context, &DeviceOps::matmul_grouped, "MatmulGrouped", args)) return;
+  if (!args.groups.empty()) return RunUnsorted(context, args);
   CheckOffsets(args.offsets, num_rows);
   WorkspaceScope scratch(context.workspace);
   MatmulGroupedArgs product = args;

@@ -1,8 +1,10 @@
 #include "kernels/moe.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "kernels/core/shape_check.h"
+#include "kernels/core/workspace.h"
 #include "kernels/cpu/moe_rows.h"
 #include "kernels/cpu/rows_of.h"
 #include "kernels/device_ops.h"
@@ -107,17 +109,26 @@ void ScatterRows(Context& context, const ScatterRowsArgs& args) {
 void MoeCombine(Context& context, const MoeCombineArgs& args) {
   ShapeCheck check("MoeCombine");
   Dim tokens{"tokens"}, top_k{"top_k"}, width{"width"};
-  check.Match("row_of", args.row_of, {tokens, top_k});
   check.Match("weights", args.weights, {tokens, top_k});
+  if (!args.row_of.empty()) check.Match("row_of", args.row_of, {tokens, top_k});
   check.Match("y", args.y, {tokens, width});
   Dim num_rows{"tokens * top_k", tokens * top_k};
   check.Match("y_rows", args.y_rows, {num_rows, width});
   CHECK(top_k >= 1);
   if (!args.shared.empty()) check.Match("shared", args.shared, {tokens, width});
   if (RunOnDevice(context, &DeviceOps::moe_combine, "MoeCombine", args)) return;
+  WorkspaceScope scratch(context.workspace);
+  const int32_t* row_of = nullptr;
+  if (args.row_of.empty()) {
+    auto* const in_order = scratch.Take<int32_t>(num_rows);
+    std::iota(in_order, in_order + num_rows, 0);
+    row_of = in_order;
+  } else {
+    row_of = args.row_of.data<int32_t>();
+  }
   const cpu::MoeCombineRows work{
       .y_rows = args.y_rows.data<float>(),
-      .row_of = args.row_of.data<int32_t>(),
+      .row_of = row_of,
       .weights = args.weights.data<float>(),
       .shared = args.shared.empty() ? nullptr : args.shared.data<float>(),
       .top_k = top_k,

@@ -65,21 +65,29 @@ struct ScatterRowsArgs {
 
 void ScatterRows(Context& context, const ScatterRowsArgs& args);
 
+// Rows are sorted by group, with `offsets`. Or there are few (TakesUnsorted), in any order, with
+// `groups`, and each of x's is as many of them one after another: the choices of a token.
 struct MatmulGroupedArgs {
-  ConstTensorView x;                // [num_rows, k], sorted by group
-  ConstTensorView x_scales;         // [num_rows], f32; i8 only
-  ConstTensorView offsets;          // [num_groups + 1], i32
+  ConstTensorView x;                // [num_rows, k]; given groups, [tokens, k]
+  ConstTensorView x_scales;         // [rows of x], f32; i8 only
+  ConstTensorView offsets;          // [num_groups + 1], i32; or empty, given groups
   std::span<const PackedMatrix> w;  // [num_groups] of [n, k]
   TensorView y;                     // [num_rows, n], f32; or empty, given `activated`
   ConstTensorView rows{};           // [num_rows], i32, or empty: the rows of x and x_scales, which
                                     // are then [tokens, k] and [tokens], to multiply
   TensorView activated{};           // [num_rows, n / 2], f32 or bf16, or empty
+  ConstTensorView groups{};         // [num_rows], i32, or empty, given offsets: of each row
 };
 
 // Matmul of each group of rows with its own weights; a row's arithmetic is Matmul's without
 // PrepareMatmul. With `rows` it is GatherRows before, with `activated` SiluMul after: the same bits
 // as of those ops, of which a device need not write what is between.
 void MatmulGrouped(Context& context, const MatmulGroupedArgs& args);
+
+// Whether the choices of so many tokens need no MoePermute on the context's device: blocks of a
+// kernel can look through few rows for their own. On the CPU it costs nothing.
+inline constexpr int64_t kMostUnsortedRows = 256;
+bool TakesUnsorted(const Context& context, int64_t tokens, int64_t top_k);
 
 // dw of each group (=): MatmulWeightGradient of the group's rows of dy and x, zero where it has
 // none.
@@ -94,7 +102,7 @@ void MatmulWeightGradientGrouped(Context& context, const MatmulWeightGradientGro
 
 struct MoeCombineArgs {
   ConstTensorView y_rows;    // [tokens * top_k, width], f32: experts' outputs by row
-  ConstTensorView row_of;    // [tokens, top_k], i32
+  ConstTensorView row_of;    // [tokens, top_k], i32; or empty: rows lie as choices do
   ConstTensorView weights;   // [tokens, top_k], f32
   ConstTensorView shared{};  // [tokens, width], f32: sum of the shared experts, or empty
   TensorView y;              // [tokens, width], f32; y += ((w0 e0 + w1 e1) + ...) + shared

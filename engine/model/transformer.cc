@@ -259,20 +259,34 @@ void Transformer::MixtureOfExperts(Context& context, const MoeWeights& weights,
   }
   const TensorView output = kept.output.view().Rows(0, rows);
   const MatmulInput staged = Stage(context, activated);
-  MatmulGrouped(context, {.x = staged.x,
-                          .x_scales = staged.scales,
-                          .offsets = kept.offsets,
-                          .w = weights.down,
-                          .y = output});  // [rows, hidden]
+  const bool is_sorted = SortsChoices(context);
+  MatmulGrouped(context,
+                {.x = staged.x,
+                 .x_scales = staged.scales,
+                 .offsets = is_sorted ? kept.offsets.view() : TensorView(),
+                 .w = weights.down,
+                 .y = output,
+                 .groups = is_sorted ? ConstTensorView() : Choices(kept)});  // [rows, hidden]
   if (dropout_.is_active()) {
     const DropoutMask mask = MaskOf(DropoutPlace::kFeedForward, layer);
     DropOut(context, {.x = output, .mask = mask, .y = output});
   }
   MoeCombine(context, {.y_rows = output,
-                       .row_of = FirstRows(kept.row_of, tokens),
+                       .row_of = is_sorted ? FirstRows(kept.row_of, tokens) : TensorView(),
                        .weights = FirstRows(kept.shares, tokens),
                        .shared = shared,
                        .y = hidden_.view().Rows(0, tokens)});  // [tokens, hidden]
+}
+
+// Whether a mixture's rows lie sorted by expert. The backward wants them so.
+bool Transformer::SortsChoices(const Context& context) const {
+  return keep_ != Keep::kNothing || !TakesUnsorted(context, num_tokens_, config_.moe.top_k);
+}
+
+// The expert of each row where they are not sorted: [tokens * top_k].
+ConstTensorView Transformer::Choices(MoeActivations& kept) const {
+  const int64_t rows = num_tokens_ * config_.moe.top_k;
+  return FirstRows(kept.experts, num_tokens_).Reshaped({rows});
 }
 
 // silu(gate) * up of each expert's rows: [rows, intermediate].
@@ -282,6 +296,16 @@ ConstTensorView Transformer::ActivateExperts(Context& context, const MoeWeights&
   const MatmulInput input = Stage(context, normed);  // [tokens, hidden]
   const ConstTensorView token_of = FirstRows(kept.token_of, rows);
   const TensorView activated = kept.routed.activated.view().Rows(0, rows);
+  if (!SortsChoices(context)) {
+    MatmulGrouped(context, {.x = input.x,
+                            .x_scales = input.scales,
+                            .offsets = {},
+                            .w = weights.gate_up,
+                            .y = {},
+                            .activated = activated,
+                            .groups = Choices(kept)});
+    return activated;
+  }
   if (keep_ == Keep::kNothing) {
     MatmulGrouped(context, {.x = input.x,
                             .x_scales = input.scales,
@@ -320,6 +344,7 @@ void Transformer::Route(Context& context, const MoeWeights& weights, ConstTensor
                      .renormalise = moe.renormalise,
                      .experts = experts,
                      .weights = kept.shares.view().Rows(0, tokens)});  // [tokens, top_k]
+  if (!SortsChoices(context)) return;
   MoePermute(context, {.experts = experts,
                        .num_experts = moe.num_experts,
                        .offsets = kept.offsets,

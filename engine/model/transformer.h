@@ -74,6 +74,8 @@ class Transformer {
                    FeedForwardActivations& activations, TensorView y, MatmulOutput output);
   void MixtureOfExperts(Context& context, const MoeWeights& weights, ConstTensorView normed,
                         MoeActivations& activations, int64_t layer);
+  bool SortsChoices(const Context& context) const;
+  ConstTensorView Choices(MoeActivations& kept) const;
   ConstTensorView ActivateExperts(Context& context, const MoeWeights& weights,
                                   ConstTensorView normed, MoeActivations& kept);
   void Route(Context& context, const MoeWeights& weights, ConstTensorView normed,

@@ -13,12 +13,16 @@ namespace {
 
 template <typename Tile, typename Type, bool kAligned>
 __global__ void __launch_bounds__(Tile::kThreads) MatmulKernel(MatmulWork work) {
+  AwaitPrevious();
+  LetNextStart();
   MultiplyColumns<Tile, Type, kAligned>(work, int64_t{blockIdx.y} * Tile::kRows,
                                         int64_t{blockIdx.x} * Tile::kColumns);
 }
 
 template <typename W>
 __global__ void __launch_bounds__(kFloatThreads) MatmulFloatKernel(MatmulWork work) {
+  AwaitPrevious();
+  LetNextStart();
   MultiplyFloats<W>(work, int64_t{blockIdx.y} * kFloatRows, int64_t{blockIdx.x} * kFloatColumns);
 }
 
@@ -27,6 +31,7 @@ MatmulWork WorkOf(const MatmulArgs& args) {
   return {
       .x = reinterpret_cast<const unsigned char*>(args.x.bytes()),
       .x_rows = nullptr,
+      .y_rows = nullptr,
       .x_scales = w.dtype() == DType::kI8 ? args.x_scales.data<float>() : nullptr,
       .w = reinterpret_cast<const unsigned char*>(w.data()),
       .w_scales = w.scales(),
@@ -59,9 +64,10 @@ void RunTiles(Context& context, const MatmulWork& work) {
       RowsAreAligned(work) ? MatmulKernel<Tile, Type, true> : MatmulKernel<Tile, Type, false>;
   ForRowsInPieces(work, Tile::kRows, [&](const MatmulWork& piece) {
     const LaunchShape shape{
-        {NumBlocks(piece.n, Tile::kColumns), NumBlocks(piece.rows, Tile::kRows)},
-        Tile::kThreads,
-        Tile::kStages * sizeof(typename Tile::Stage)};
+        .grid = {NumBlocks(piece.n, Tile::kColumns), NumBlocks(piece.rows, Tile::kRows)},
+        .block = Tile::kThreads,
+        .shared_bytes = Tile::kStages * sizeof(typename Tile::Stage),
+        .waits_inside = true};
     Launch("matmul", shape, context.stream, kernel, piece);
   });
 }
@@ -75,8 +81,10 @@ void RunTiles(Context& context, const MatmulWork& work) {
 template <typename W>
 void RunFloats(Context& context, const MatmulWork& work) {
   ForRowsInPieces(work, kFloatRows, [&](const MatmulWork& piece) {
-    const LaunchShape shape{{NumBlocks(piece.n, kFloatColumns), NumBlocks(piece.rows, kFloatRows)},
-                            kFloatThreads};
+    const LaunchShape shape{
+        .grid = {NumBlocks(piece.n, kFloatColumns), NumBlocks(piece.rows, kFloatRows)},
+        .block = kFloatThreads,
+        .waits_inside = true};
     Launch("matmul", shape, context.stream, MatmulFloatKernel<W>, piece);
   });
 }

@@ -8,7 +8,9 @@
 
 #include "kernels/activation.h"
 #include "kernels/core/workspace.h"
+#include "kernels/cuda/matmul_unsorted.h"
 #include "kernels/cuda/ops.h"
+#include "kernels/cuda/primitives/gated_tile.cuh"
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/launch.cuh"
 #include "kernels/cuda/primitives/matmul_tile.cuh"
@@ -16,11 +18,6 @@
 
 namespace tandem::cuda {
 namespace {
-
-struct GroupWeights {
-  const unsigned char* rows;
-  const float* scales;
-};
 
 struct GroupedWork {
   MatmulWork all;   // the rows of all groups; no weights
@@ -48,6 +45,8 @@ __device__ __forceinline__ MatmulWork WorkOfGroup(const GroupedWork& work, const
 
 template <typename Tile, typename Type, bool kAligned>
 __global__ void __launch_bounds__(Tile::kThreads) MatmulGroupedKernel(GroupedWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const RowTile tile =
       RowTileOf<Tile::kRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;  // the whole block
@@ -57,6 +56,8 @@ __global__ void __launch_bounds__(Tile::kThreads) MatmulGroupedKernel(GroupedWor
 
 template <typename W>
 __global__ void __launch_bounds__(kFloatThreads) MatmulGroupedFloatKernel(GroupedWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const RowTile tile =
       RowTileOf<kFloatRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;
@@ -64,46 +65,17 @@ __global__ void __launch_bounds__(kFloatThreads) MatmulGroupedFloatKernel(Groupe
                     int64_t{blockIdx.x} * kFloatColumns);
 }
 
-// A block does as many columns of the gate as of `up`. Of a warp's columns the first half are the
-// gate's, the others those of `up`: a lane's sums of both are of the same places.
-template <typename Tile>
-constexpr int kGatedColumns = Tile::kColumns / 2;
-
 template <typename Tile, typename Type, bool kAligned, typename Y>
 __global__ void __launch_bounds__(Tile::kThreads) MatmulGatedKernel(GroupedWork work) {
+  AwaitPrevious();
+  LetNextStart();
   const RowTile tile =
       RowTileOf<Tile::kRows>(work.offsets, work.num_groups, work.first_tile + blockIdx.y);
   if (tile.group < 0) return;  // the whole block
   const MatmulWork own = WorkOfGroup(work, tile);
-  const int64_t width = own.n / 2;
-  const int64_t first_column = int64_t{blockIdx.x} * kGatedColumns<Tile>;
-  const int64_t first_row = tile.first_row - tile.begin;
-  constexpr int kHalf = Tile::kWarpColumns / 2;
-  TileSums<Tile, Type> sums = {};
-  MultiplyTile<Tile, Type, kAligned>(
-      own, first_row,
-      [&](int column) -> int64_t {
-        const int64_t of_gate = first_column + column / Tile::kWarpColumns * kHalf + column % kHalf;
-        if (of_gate >= width) return -1;
-        return column % Tile::kWarpColumns < kHalf ? of_gate : of_gate + width;
-      },
-      sums);
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  constexpr int kAcross = Tile::kTilesAcross / 2;
-#pragma unroll
-  for (int i = 0; i < Tile::kTilesDown; ++i) {
-#pragma unroll
-    for (int part = 0; part < 4 * kAcross; ++part) {
-      const int j = part / 4, at = part % 4;
-      const int64_t row = first_row + Tile::WarpRow() + 16 * i + lane / 4 + at / 2 * 8;
-      const int64_t column = first_column + Tile::WarpColumn() / 2 + 8 * j + lane % 4 * 2 + at % 2;
-      if (row >= own.rows || column >= width) continue;
-      const float gate = Type::Scaled(sums[i][j][at], own, row, column);
-      const float up = Type::Scaled(sums[i][j + kAcross][at], own, row, column + width);
-      static_cast<Y*>(work.activated)[(tile.begin + row) * width + column] =
-          FromFloat<Y>(Silu(gate) * up);
-    }
-  }
+  MultiplyGated<Tile, Type, kAligned>(own, tile.first_row - tile.begin,
+                                      int64_t{blockIdx.x} * kGatedColumns<Tile>,
+                                      static_cast<Y*>(work.activated) + tile.begin * (own.n / 2));
 }
 
 int64_t NumRows(const MatmulGroupedArgs& args) {
@@ -114,6 +86,7 @@ MatmulWork RowsOf(const MatmulGroupedArgs& args) {
   const PackedMatrix& w = args.w.front();
   return {.x = reinterpret_cast<const unsigned char*>(args.x.bytes()),
           .x_rows = args.rows.empty() ? nullptr : args.rows.data<int32_t>(),
+          .y_rows = nullptr,
           .x_scales = w.dtype() == DType::kI8 ? args.x_scales.data<float>() : nullptr,
           .w = nullptr,
           .w_scales = nullptr,
@@ -148,9 +121,10 @@ void ForGroupsInPieces(const MatmulGroupedArgs& args, const Start& start) {
 
 template <typename Tile>
 LaunchShape ShapeOf(int64_t columns, int64_t columns_per_block, unsigned num_tiles) {
-  return {{NumBlocks(columns, columns_per_block), num_tiles},
-          Tile::kThreads,
-          Tile::kStages * sizeof(typename Tile::Stage)};
+  return {.grid = {NumBlocks(columns, columns_per_block), num_tiles},
+          .block = Tile::kThreads,
+          .shared_bytes = Tile::kStages * sizeof(typename Tile::Stage),
+          .waits_inside = true};
 }
 
 template <typename Tile, typename Type>
@@ -166,7 +140,9 @@ void RunTiles(Context& context, const MatmulGroupedArgs& args) {
 template <typename W>
 void RunFloats(Context& context, const MatmulGroupedArgs& args) {
   ForGroupsInPieces<kFloatRows>(args, [&](const GroupedWork& work, unsigned num_tiles) {
-    const LaunchShape shape{{NumBlocks(work.all.n, kFloatColumns), num_tiles}, kFloatThreads};
+    const LaunchShape shape{.grid = {NumBlocks(work.all.n, kFloatColumns), num_tiles},
+                            .block = kFloatThreads,
+                            .waits_inside = true};
     Launch("matmul_grouped", shape, context.stream, MatmulGroupedFloatKernel<W>, work);
   });
 }
@@ -206,6 +182,7 @@ void RunGated(Context& context, const MatmulGroupedArgs& args) {
 
 // The product alone.
 void Run(Context& context, const MatmulGroupedArgs& args) {
+  if (!args.groups.empty()) return MatmulUnsorted(context, args);
   switch (args.w.front().dtype()) {
     case DType::kBf16:
       return RunTiles<Bf16Product>(context, args);
@@ -227,6 +204,8 @@ void MatmulGrouped(Context& context, const MatmulGroupedArgs& args) {
   }
   if (args.activated.num_elements() == 0) return;
   const DType dtype = args.w.front().dtype();
+  const bool is_for_mma = dtype == DType::kBf16 || dtype == DType::kI8;
+  if (is_for_mma && !args.groups.empty()) return MatmulUnsorted(context, args);
   if (dtype == DType::kBf16) return RunGated<Bf16Product>(context, args);
   if (dtype == DType::kI8) return RunGated<Int8Product>(context, args);
   WorkspaceScope scratch(context.workspace);

@@ -217,7 +217,7 @@ constexpr int kCombineThreads = 128;
 
 struct CombineWork {
   const float* y_rows;    // [tokens * top_k, width]
-  const int32_t* row_of;  // [tokens, top_k]
+  const int32_t* row_of;  // [tokens, top_k], or null: rows lie as choices do
   const float* weights;   // [tokens, top_k]
   const float* shared;    // [tokens, width] or null
   float* y;               // [tokens, width]
@@ -231,12 +231,13 @@ __global__ void __launch_bounds__(kCombineThreads) MoeCombineKernel(CombineWork 
   AwaitPrevious();
   LetNextStart();
   const int64_t token = blockIdx.x;
-  const int32_t* const row_of = work.row_of + token * work.top_k;
   const float* const weights = work.weights + token * work.top_k;
   float* const y = work.y + token * work.width;
   for (int64_t i = int64_t{threadIdx.x} * 4; i < work.width; i += kCombineThreads * 4) {
     const auto expert = [&](int choice) {
-      const float* const row = work.y_rows + int64_t{row_of[choice]} * work.width;
+      const int64_t at = token * work.top_k + choice;
+      const float* const row =
+          work.y_rows + (work.row_of == nullptr ? at : work.row_of[at]) * work.width;
       return Times(weights[choice], Load4<kAligned>(row, i, work.width));
     };
     float4 sum = expert(0);
@@ -336,12 +337,12 @@ void GatherRows(Context& context, const GatherRowsArgs& args) {
 void MoeCombine(Context& context, const MoeCombineArgs& args) {
   if (args.y.num_elements() == 0) return;
   const CombineWork work{.y_rows = args.y_rows.data<float>(),
-                         .row_of = args.row_of.data<int32_t>(),
+                         .row_of = args.row_of.empty() ? nullptr : args.row_of.data<int32_t>(),
                          .weights = args.weights.data<float>(),
                          .shared = args.shared.empty() ? nullptr : args.shared.data<float>(),
                          .y = args.y.data<float>(),
                          .width = args.y.dim(1),
-                         .top_k = static_cast<int>(args.row_of.dim(1))};
+                         .top_k = static_cast<int>(args.weights.dim(1))};
   const bool is_aligned =
       work.width % 4 == 0 && Fits(work.y_rows, 16) && Fits(work.shared, 16) && Fits(work.y, 16);
   const LaunchShape shape{

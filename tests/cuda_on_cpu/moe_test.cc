@@ -16,6 +16,7 @@
 #include "kernels/quantize.h"
 #include "tests/cuda_on_cpu/on_cuda.h"
 #include "tests/support/ops/matmul_ops.h"
+#include "tests/support/ops/moe_ops.h"
 #include "tests/support/ops/op_case.h"
 #include "tests/support/ops/operands.h"
 #include "tests/support/tolerances.h"
@@ -269,6 +270,79 @@ TEST_P(CudaMoe, GatheredAndActivatedRowsHaveTheBitsOfTheOpsApart) {
         ASSERT_EQ(Difference(on_cpu, ToDoubles(want), OpTolerance(to)), "");
       }
     }
+  }
+}
+
+// Few rows in any order, against the same ones sorted: many of a group, some of none, many groups.
+TEST_P(CudaMoe, UnsortedRowsHaveTheBitsOfSortedOnes) {
+  struct Choices {
+    int64_t tokens, top_k, num_groups;
+  };
+  for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8}) {
+    for (const Choices& c : {Choices{1, 2, 4}, Choices{32, 1, 2}, Choices{19, 8, 130}}) {
+      for (const bool is_activated : {false, true}) {
+        SCOPED_TRACE(std::string(Name(dtype)) + ", " + std::to_string(c.tokens) + " tokens" +
+                     (is_activated ? ", activated" : ""));
+        ASSERT_TRUE(TakesUnsorted(on_cuda_, c.tokens, c.top_k));
+        const int64_t k = 40, n = 50, num_rows = c.tokens * c.top_k;
+        std::vector<Tensor> rows_of_w;
+        for (int64_t i = 0; i < c.num_groups; ++i) {
+          rows_of_w.push_back(RandomTensor({n, k}, static_cast<uint64_t>(i)));
+        }
+        OpMatrices w(on_cuda_, rows_of_w, dtype);
+        const MatmulOperand x =
+            MakeMatmulOperand(on_cpu_, RandomTensor({c.tokens, k}, 1000), dtype);
+        std::vector<int32_t> groups;
+        for (int64_t row = 0; row < num_rows; ++row) {
+          groups.push_back(static_cast<int32_t>(row * row * 7 % c.num_groups));
+        }
+        const int64_t width = is_activated ? n / 2 : n;
+        Tensor sorted(DType::kF32, {num_rows, width}), unsorted(DType::kF32, {num_rows, width});
+        const auto run = [&](Context& context, MatmulGroupedArgs args, TensorView y) {
+          (is_activated ? args.activated : args.y) = y;
+          args.x = x.x;
+          args.x_scales = x.scales_view();
+          args.w = w.On(context);
+          MatmulGrouped(context, args);
+        };
+        MatmulGroupedArgs args{.x = {}, .x_scales = {}, .offsets = {}, .w = {}, .y = {}};
+        args.groups = ConstTensorView(groups.data(), {num_rows});
+        run(on_cuda_, args, unsorted);
+        Tensor on_cpu(DType::kF32, {num_rows, width});
+        run(on_cpu_, args, on_cpu);
+        ASSERT_EQ(Difference(on_cpu, ToDoubles(unsorted), OpTolerance(dtype)), "");
+
+        Tensor offsets(DType::kI32, {c.num_groups + 1}), row_of(DType::kI32, {c.tokens, c.top_k});
+        Tensor token_of(DType::kI32, {num_rows}), back(DType::kF32, {num_rows, width});
+        MoePermute(on_cuda_, {.experts = args.groups.Reshaped({c.tokens, c.top_k}),
+                              .num_experts = c.num_groups,
+                              .offsets = offsets,
+                              .row_of = row_of,
+                              .token_of = token_of});
+        args.groups = {};
+        args.offsets = offsets;
+        args.rows = token_of;
+        run(on_cuda_, args, sorted);
+        GatherRows(on_cuda_, {.x = sorted, .rows = row_of.view().Reshaped({num_rows}), .y = back});
+        ASSERT_TRUE(SameBytes(back, unsorted));
+      }
+    }
+  }
+}
+
+TEST_P(CudaMoe, RowsThatLieAsChoicesDoNeedNoPlaces) {
+  const CombineShape shape{.tokens = 5, .top_k = 3, .width = 37};
+  MoeCombineOp op(on_cpu_, shape);
+  std::vector<int32_t> in_order(15);
+  std::iota(in_order.begin(), in_order.end(), 0);
+  for (Context* context : {&on_cuda_.context(), &on_cpu_.context()}) {
+    Tensor named = NormalTensor({5, 37}, 1), unnamed = NormalTensor({5, 37}, 1);
+    MoeCombine(*context, {.y_rows = op.y_rows,
+                          .row_of = ConstTensorView(in_order.data(), {5, 3}),
+                          .weights = op.weights,
+                          .y = named});
+    MoeCombine(*context, {.y_rows = op.y_rows, .row_of = {}, .weights = op.weights, .y = unnamed});
+    EXPECT_TRUE(SameBytes(named, unnamed));
   }
 }
 

@@ -13,6 +13,11 @@ namespace tandem::cuda {
 // So many groups' pointers go by value with a launch; more groups are more launches.
 inline constexpr int kGroupsPerLaunch = 128;
 
+struct GroupWeights {
+  const unsigned char* rows;
+  const float* scales;  // i8 only
+};
+
 struct RowTile {
   int group = -1;  // none: nothing is left for this tile
   int64_t first_row = 0;

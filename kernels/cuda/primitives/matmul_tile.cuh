@@ -59,6 +59,7 @@ inline constexpr int64_t kFewRows = 16;
 struct MatmulWork {
   const unsigned char* x;  // rows of k elements
   const int32_t* x_rows;   // which of them are multiplied, or null: all, as they come
+  const int32_t* y_rows;   // where they go, or null: as they come
   const float* x_scales;   // i8 only
   const unsigned char* w;  // rows
   const float* w_scales;   // i8 only
@@ -71,6 +72,7 @@ struct MatmulWork {
   bool add;
 
   __device__ int64_t RowOfX(int64_t row) const { return x_rows == nullptr ? row : x_rows[row]; }
+  __device__ int64_t RowOfY(int64_t row) const { return y_rows == nullptr ? row : y_rows[row]; }
 };
 
 // In all steps a thread fetches the same chunk of the same rows.
@@ -168,7 +170,7 @@ __device__ __forceinline__ void StoreProduct(const MatmulWork& work, int64_t row
   if (row >= work.rows || column >= work.n) return;
   float value = Type::Scaled(sum, work, row, column);
   if (work.bias != nullptr) value += work.bias[column];
-  float* const y = work.y + row * work.n + column;
+  float* const y = work.y + work.RowOfY(row) * work.n + column;
   *y = work.add ? *y + value : value;
 }
 

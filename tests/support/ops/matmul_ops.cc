@@ -1,6 +1,8 @@
 #include "tests/support/ops/matmul_ops.h"
 
+#include <algorithm>
 #include <numeric>
+#include <random>
 
 #include "kernels/moe.h"
 #include "kernels/quantize.h"
@@ -111,6 +113,7 @@ struct GroupedShape {
   int64_t k;
   int64_t n;
   DType weights;
+  int64_t top_k = 0;  // of rows in any order, as the choices of tokens; 0: sorted
 };
 
 class MatmulGroupedOp : public OpRun {
@@ -120,34 +123,52 @@ class MatmulGroupedOp : public OpRun {
     std::vector<int32_t> offsets = {0};
     for (const int32_t rows : shape.rows) offsets.push_back(offsets.back() + rows);
     const int64_t num_rows = offsets.back();
+    const int64_t rows_of_x = shape.top_k == 0 ? num_rows : num_rows / shape.top_k;
     const MatmulOperand operand =
-        MakeMatmulOperand(context, RandomTensor({num_rows, shape.k}, 2), shape.weights);
+        MakeMatmulOperand(context, RandomTensor({rows_of_x, shape.k}, 2), shape.weights);
     x_ = tensors_.Input(operand.x);
     if (shape.weights == DType::kI8) x_scales_ = tensors_.Input(operand.scales);
-    offsets_ = tensors_.Input(Integers(offsets, {static_cast<int64_t>(offsets.size())}));
+    group_of_ = GroupOfRows(shape);
+    if (shape.top_k == 0) {
+      offsets_ = tensors_.Input(Integers(offsets, {static_cast<int64_t>(offsets.size())}));
+    } else {
+      groups_ = tensors_.Input(Integers(group_of_, {num_rows}));
+    }
     y_ = tensors_.Output(DType::kF32, {num_rows, shape.n});
   }
 
   void Run(Context& context) override {
-    MatmulGrouped(
-        context,
-        {.x = x_, .x_scales = x_scales_, .offsets = offsets_, .w = w_.On(context), .y = y_});
+    MatmulGrouped(context, {.x = x_,
+                            .x_scales = x_scales_,
+                            .offsets = offsets_,
+                            .w = w_.On(context),
+                            .y = y_,
+                            .groups = groups_});
   }
 
   std::vector<std::vector<double>> Reference() const override {
     std::vector<double> want;
-    const int32_t* offsets = offsets_.data<int32_t>();
-    for (size_t group = 0; group + 1 < static_cast<size_t>(offsets_.dim(0)); ++group) {
-      const int64_t first = offsets[group], count = offsets[group + 1] - first;
-      const ConstTensorView scales = x_scales_.empty() ? x_scales_ : x_scales_.Rows(first, count);
-      const std::vector<double> rows =
-          ReferenceProduct(x_.Rows(first, count), scales, w_.host(group));
-      want.insert(want.end(), rows.begin(), rows.end());
+    const auto num_rows = static_cast<int64_t>(group_of_.size());
+    for (int64_t row = 0; row < num_rows; ++row) {
+      const int64_t of_x = row / (num_rows / x_.dim(0));
+      const ConstTensorView scales = x_scales_.empty() ? x_scales_ : x_scales_.Rows(of_x, 1);
+      const auto group = static_cast<size_t>(group_of_[static_cast<size_t>(row)]);
+      const std::vector<double> y = ReferenceProduct(x_.Rows(of_x, 1), scales, w_.host(group));
+      want.insert(want.end(), y.begin(), y.end());
     }
     return {want};
   }
 
  private:
+  static std::vector<int32_t> GroupOfRows(const GroupedShape& shape) {
+    std::vector<int32_t> groups;
+    for (size_t group = 0; group < shape.rows.size(); ++group) {
+      groups.insert(groups.end(), static_cast<size_t>(shape.rows[group]),
+                    static_cast<int32_t>(group));
+    }
+    if (shape.top_k > 0) std::shuffle(groups.begin(), groups.end(), std::mt19937(36));
+    return groups;
+  }
   static std::vector<Tensor> RandomWeights(const GroupedShape& shape) {
     std::vector<Tensor> weights;
     for (uint64_t i = 0; i < shape.rows.size(); ++i) {
@@ -156,8 +177,9 @@ class MatmulGroupedOp : public OpRun {
     return weights;
   }
 
-  OpMatrices w_;  // of each group
-  ConstTensorView x_, x_scales_, offsets_;
+  OpMatrices w_;                   // of each group
+  std::vector<int32_t> group_of_;  // each row
+  ConstTensorView x_, x_scales_, offsets_, groups_;
   TensorView y_;
 };
 
@@ -197,7 +219,8 @@ OpCase GroupedCase(OpUse use, const GroupedShape& s) {
   return {
       .op = "matmul_grouped",
       .shape = Times({rows, s.k}) + " -> " + std::to_string(s.rows.size()) + " of " +
-               std::to_string(s.n),
+               std::to_string(s.n) +
+               (s.top_k == 0 ? "" : " unsorted, top " + std::to_string(s.top_k)),
       .dtype = std::string(Name(s.weights)),
       .use = use,
       .bytes = InputBytes(rows, s.k, s.weights) + weight_bytes + rows * s.n * 4,
@@ -275,6 +298,8 @@ void AddMatmulCases(std::vector<OpCase>& cases) {
     }
     cases.push_back(GroupedCase(OpUse::kTest, {{3, 0, 33, 4, 17}, 172, 200, weights}));
     cases.push_back(GroupedCase(OpUse::kTest, {{0, 1}, 7, 65, weights}));
+    cases.push_back(GroupedCase(OpUse::kTest, {{3, 0, 20, 4, 17}, 172, 200, weights, 2}));
+    cases.push_back(GroupedCase(OpUse::kTest, {{0, 1, 2}, 7, 65, weights, 1}));
 
     const bool is_served = weights == DType::kBf16 || weights == DType::kI8;
     for (const int64_t tokens : {1, 16, 512}) {
