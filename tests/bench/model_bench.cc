@@ -8,59 +8,94 @@
 #include "tests/bench/streams.h"
 #include "tests/bench/timing.h"
 #include "tests/support/device_context.h"
+#include "tests/support/ops/operands.h"
 #include "tests/support/random_model.h"
 
 namespace tandem {
 namespace {
 
 // Every linear layer of the model in order, each with its own weights, on inputs of M rows; the
-// head for `head_rows` of them. What a perfect rest of the model would leave.
+// head for `head_rows` of them; a mixture's experts with equal shares of the rows, and without its
+// router. What a perfect rest of the model would leave.
 class MatmulChain {
  public:
-  MatmulChain(const ModelConfig& config, const ModelWeights& weights, int64_t rows)
-      : weights_(weights), rows_(rows) {
+  MatmulChain(Context& context, const ModelConfig& config, const ModelWeights& weights,
+              int64_t tokens)
+      : weights_(weights), rows_(tokens), choices_(tokens * config.moe.top_k) {
     const Device device = weights.embedding.device();
-    const int64_t widest = std::max(
-        {config.hidden_size, config.intermediate_size, config.num_heads * config.head_dim});
-    const int64_t widest_out = std::max(
-        {2 * config.intermediate_size, config.vocab_size, weights.layers[0].attention.qkv.n()});
+    const int64_t widest =
+        std::max({config.hidden_size, config.intermediate_size, config.moe.intermediate_size,
+                  config.num_heads * config.head_dim});
+    const int64_t widest_out =
+        std::max({2 * config.intermediate_size, 2 * config.moe.intermediate_size, config.vocab_size,
+                  weights.layers[0].attention.qkv.n()});
+    const int64_t rows = std::max(rows_, choices_);
     x_ = Tensor(weights.embedding.input_dtype(), {rows, widest}, device);
     scales_ = Tensor(DType::kF32, {rows}, device);
     y_ = Tensor(DType::kF32, {rows, widest_out}, device);
+    const int64_t num_experts = config.moe.num_experts;
+    if (num_experts == 0) return;
+    std::vector<int32_t> offsets;
+    for (int64_t expert = 0; expert <= num_experts; ++expert) {
+      offsets.push_back(static_cast<int32_t>(expert * choices_ / num_experts));
+    }
+    offsets_ = Placed(context, Integers(offsets, {num_experts + 1}));
+    Synchronize(context);
   }
 
   void Run(Context& context, int64_t head_rows) {
     for (const LayerWeights& layer : weights_.layers) {
       One(context, layer.attention.qkv, rows_);
       One(context, layer.attention.output, rows_);
-      if (layer.dense) {
-        One(context, layer.dense->gate_up, rows_);
-        One(context, layer.dense->down, rows_);
-      }
+      if (layer.dense) FeedForward(context, *layer.dense);
+      if (!layer.moe) continue;
+      for (const FeedForwardWeights& shared : layer.moe->shared) FeedForward(context, shared);
+      Experts(context, layer.moe->gate_up);
+      Experts(context, layer.moe->down);
     }
     One(context, weights_.output_head(), head_rows);
   }
 
  private:
+  ConstTensorView X(const PackedMatrix& w, int64_t rows) const {
+    return {x_.view().bytes(), x_.dtype(), {rows, w.k()}, x_.device()};
+  }
+  ConstTensorView Scales(const PackedMatrix& w, int64_t rows) const {
+    return w.dtype() == DType::kI8 ? scales_.view().Rows(0, rows) : ConstTensorView();
+  }
+  TensorView Y(const PackedMatrix& w, int64_t rows) {
+    return {y_.view().bytes(), DType::kF32, {rows, w.n()}, y_.device()};
+  }
+
   void One(Context& context, const PackedMatrix& w, int64_t rows) {
-    ConstTensorView scales;
-    if (w.dtype() == DType::kI8) scales = scales_.view().Rows(0, rows);
-    Matmul(context, {.x = {x_.view().bytes(), x_.dtype(), {rows, w.k()}, x_.device()},
-                     .x_scales = scales,
-                     .w = w,
-                     .y = {y_.view().bytes(), DType::kF32, {rows, w.n()}, y_.device()}});
+    Matmul(context, {.x = X(w, rows), .x_scales = Scales(w, rows), .w = w, .y = Y(w, rows)});
+  }
+
+  void FeedForward(Context& context, const FeedForwardWeights& weights) {
+    One(context, weights.gate_up, rows_);
+    One(context, weights.down, rows_);
+  }
+
+  void Experts(Context& context, std::span<const PackedMatrix> w) {
+    MatmulGrouped(context, {.x = X(w.front(), choices_),
+                            .x_scales = Scales(w.front(), choices_),
+                            .offsets = offsets_,
+                            .w = w,
+                            .y = Y(w.front(), choices_)});
   }
 
   const ModelWeights& weights_;
-  int64_t rows_;
+  const int64_t rows_;     // tokens
+  const int64_t choices_;  // of experts
   Tensor x_, scales_, y_;
+  Tensor offsets_;  // [num_experts + 1], i32
 };
 
 double ChainTokensPerSecond(ModelRunner& runner, const ModelBenchOptions& options, int64_t rows,
                             int64_t head_rows) {
   DeviceContext owner(options.device, options.num_threads, options.isa);
   Context& context = owner;
-  MatmulChain chain(runner.config(), runner.weights(), rows);
+  MatmulChain chain(context, runner.config(), runner.weights(), rows);
   chain.Run(context, head_rows);
   Synchronize(context);
   std::vector<double> seconds;
