@@ -13,9 +13,11 @@
 namespace tandem::cuda {
 namespace {
 
-// Where the loader does not look: the toolkit's folder, and Python environments with PyTorch.
+// Where the loader does not look: the image of docker/Dockerfile.cuda, the toolkit's folder, and
+// Python environments with PyTorch.
 constexpr const char* kPlaces[] = {
     "libcublasLt.so.13",
+    "/opt/tandem/lib/libcublasLt.so.13",
     "/usr/local/cuda/lib64/libcublasLt.so.13",
     "/usr/local/cuda-13*/lib64/libcublasLt.so.13",
     "/usr/local/lib/python3*/*-packages/nvidia/cu13/lib/libcublasLt.so.13",
