@@ -1,5 +1,5 @@
-// Bound by memory: a thread a pair of elements, which it turns in place. RopeTable keeps its rows in
-// host memory as yet: a device needs them in its own.
+// Bound by memory: a thread a pair of elements, which it turns in place. A model's forward pass does
+// it in AttentionInputs.
 
 #include "kernels/rope.h"
 

@@ -371,20 +371,7 @@ TEST(EngineLoop, SurvivesOverload) {
   for (const auto& clients : accepted) {
     for (const auto& client : clients) {
       ++num_accepted;
-      Received& got = client->got;
-      got.Take(client->outbox->Drain());
-      ASSERT_EQ(got.ends.size(), 1u);
-      ASSERT_FALSE(got.after_end);
-      const Request& request = *client->request;
-      const auto expected =
-          runner.ExpectedOutput(request.prompt, request.sampling, request.eos_ids);
-      const auto output = got.Output();
-      if (got.ends[0] == FinishReason::kLength || got.ends[0] == FinishReason::kStop) {
-        ASSERT_EQ(output, expected);
-      } else {
-        ASSERT_LE(output.size(), expected.size());
-        ASSERT_TRUE(std::equal(output.begin(), output.end(), expected.begin()));
-      }
+      ExpectAnswer(*client, runner);
     }
   }
   const EngineStats stats = loop.Stats();

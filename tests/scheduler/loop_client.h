@@ -1,6 +1,9 @@
 #pragma once
 // What tests of the engine's loop share: a request's connection, and a gate inside a step.
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -61,6 +64,27 @@ class Client {
   std::shared_ptr<Outbox> outbox;
   Received got;
 };
+
+// Of a request that has ended: one end, nothing after it, and of what the runner says to it all, or
+// where it was cut short a beginning. Whether it was all.
+inline bool ExpectAnswer(Client& client, FakeRunner& runner) {
+  Received& got = client.got;
+  got.Take(client.outbox->Drain());
+  EXPECT_EQ(got.ends.size(), 1u);
+  EXPECT_FALSE(got.after_end);
+  const Request& request = *client.request;
+  const auto expected = runner.ExpectedOutput(request.prompt, request.sampling, request.eos_ids);
+  const auto output = got.Output();
+  const bool is_whole = !got.ends.empty() && (got.ends[0] == FinishReason::kLength ||
+                                              got.ends[0] == FinishReason::kStop);
+  if (is_whole) {
+    EXPECT_EQ(output, expected);
+  } else {
+    EXPECT_TRUE(output.size() <= expected.size() &&
+                std::equal(output.begin(), output.end(), expected.begin()));
+  }
+  return is_whole;
+}
 
 // Holds the engine thread inside a step until it is opened.
 class Gate {

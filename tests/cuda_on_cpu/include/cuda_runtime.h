@@ -1,7 +1,7 @@
 #pragma once
 // The part of CUDA's header of this name that device code of this project uses, on fibers. Only
 // kernels that run on the CPU see this folder; __shared__ is missing on purpose, since memory
-// declared with it could be neither poisoned nor guarded (kernels/cuda/primitives/shared.cuh).
+// declared with it could be neither poisoned nor guarded (kernels/cuda/primitives/ptx.cuh).
 
 #include <algorithm>
 #include <bit>
